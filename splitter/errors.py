@@ -1,0 +1,185 @@
+"""Every error that splitter itself answers or reports, in one tree.
+
+A class says four things: the HTTP status, the stable `error_code` of the JSON body, who is to blame (`client`, `upstream` or
+`splitter`), and whether a second try upstream is safe by itself. An upstream's own error answer is not in this tree: it passes
+through unchanged.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import ClassVar, Literal
+
+Blame = Literal["client", "upstream", "splitter"]
+
+
+class SplitterError(Exception):
+    """The root. `message` is one or two sentences for the person who reads the answer."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "INTERNAL_ERROR"
+    blame: ClassVar[Blame] = "splitter"
+    retryable: ClassVar[bool] = False
+    # The framing of what follows on the connection is not known any more, so it must not be read on.
+    close: ClassVar[bool] = False
+    # Seconds for a Retry-After field; None leaves it out.
+    retry_after_s: ClassVar[int | None] = None
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def body(self) -> bytes:
+        """The JSON body of the answer: `{"error_code", "message"}`."""
+        return json.dumps({"error_code": self.code, "message": self.message}, ensure_ascii=False).encode()
+
+
+# --- the client's fault -------------------------------------------------------------------------------------------------------
+
+
+class ClientError(SplitterError):
+    status = 400
+    code = "BAD_REQUEST"
+    blame = "client"
+
+
+class BadRequest(ClientError):
+    """The bytes are not a request that has exactly one reading (RFC 9112 §2 to §7): 400 and close."""
+
+    close = True
+
+
+class BodyTooLarge(ClientError):
+    """400 and not 413, because the clients of this API send a 413 again, up to eight times."""
+
+    close = True
+
+
+class UnknownEndpoint(ClientError):
+    status = 404
+    code = "RESOURCE_DOES_NOT_EXIST"
+
+
+class NoSuchRoute(ClientError):
+    """A path that belongs to no API of ours."""
+
+    status = 404
+    code = "ENDPOINT_NOT_FOUND"
+
+
+class MethodNotAllowed(ClientError):
+    status = 405
+    code = "BAD_REQUEST"
+
+
+class RequestTimeout(ClientError):
+    """The head or the body came too slowly: 408 and close (RFC 9110 §15.5.9)."""
+
+    status = 408
+    close = True
+
+
+class ExpectationFailed(ClientError):
+    status = 417
+    close = True
+
+
+class HeadTooLarge(ClientError):
+    status = 431
+    close = True
+
+
+class MethodNotImplemented(ClientError):
+    status = 501
+    code = "NOT_IMPLEMENTED"
+    close = True
+
+
+class UpgradeNotImplemented(ClientError):
+    status = 501
+    code = "NOT_IMPLEMENTED"
+    close = True
+
+
+class VersionNotSupported(ClientError):
+    status = 505
+    close = True
+
+
+class ClientGone(ClientError):
+    """Nothing is sent; counted as 499."""
+
+    status = 499
+    code = "CLIENT_GONE"
+    close = True
+
+
+# --- the model server's fault -------------------------------------------------------------------------------------------------
+
+
+class UpstreamError(SplitterError):
+    status = 502
+    code = "BAD_GATEWAY"
+    blame = "upstream"
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection, so no byte was sent: any request may be tried once more. 503 since clients then do that themselves."""
+
+    status = 503
+    code = "TEMPORARILY_UNAVAILABLE"
+    retryable = True
+    retry_after_s = 1
+
+
+class UpstreamClosed(UpstreamError):
+    """Closed or reset before the head of the answer. Retryable only by the rules of RFC 9110 §9.2.2."""
+
+
+class UpstreamMalformed(UpstreamError):
+    """The answer is not HTTP that has exactly one reading."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """504: the one status that none of the known clients sends again, since the model may still be at work."""
+
+    status = 504
+    code = "DEADLINE_EXCEEDED"
+
+
+class UpstreamTruncated(UpstreamError):
+    """Broken after the head of the answer had been relayed: the client's connection is cut, no status can be sent any more."""
+
+
+# --- splitter's own -----------------------------------------------------------------------------------------------------------
+
+
+class NoCapacity(SplitterError):
+    """A bound of this process is reached (connections, bytes held)."""
+
+    status = 503
+    code = "RESOURCE_EXHAUSTED"
+    retry_after_s = 1
+
+
+class InternalError(SplitterError):
+    """A fault in splitter. The answer names no detail; the log does."""
+
+
+# --- start-up and configuration -----------------------------------------------------------------------------------------------
+
+
+class StartError(SplitterError):
+    """splitter cannot start; printed as it is, exit 1."""
+
+
+class ConfigError(SplitterError):
+    """A configuration was refused. `problems` are complete lines `file:line:col: error: …`, all of them at once."""
+
+    status = 400
+    code = "INVALID_PARAMETER_VALUE"
+    blame = "client"
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems

@@ -1,0 +1,64 @@
+"""The memory that the supervisor shares with its children: 64-bit words, one writer each.
+
+    word 0 ..            the process: READY, STRIPES, SLOTS
+    then per stripe      one header a worker: WORKER_* words
+    then per stripe      the telemetry slabs (`splitter/telemetry/slab.py` says what is in a slot)
+
+A stripe belongs to one worker at a time and only that worker writes it, so `words[i] += 1` needs no lock. A replacement takes over
+the stripe of the worker that died: its counts stay. The memory is a sparse file without a name; pages that nobody wrote cost nothing.
+Standard library only, since the supervisor maps it too.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from dataclasses import dataclass
+
+WORD = 8
+
+PROCESS_WORDS = 8
+READY = 0  # 1 when every worker accepts and the process is not draining; written by the supervisor
+DRAINING = 1  # written by the supervisor
+
+WORKER_WORDS = 8
+PID = 0  # written by the worker at its start, set to 0 by the supervisor when it has ended
+ACCEPTING = 1  # 1 while the worker takes connections
+CONNECTIONS = 2  # open client connections
+BEAT = 3  # milliseconds of CLOCK_MONOTONIC at the last sign of life
+HELD_BYTES = 4  # bytes of bodies that the worker holds in buffers
+
+SLOT_WORDS = 96
+DEFAULT_SLOTS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`stripes` workers at most, `slots` served entities at most."""
+
+    stripes: int
+    slots: int = DEFAULT_SLOTS
+
+    @property
+    def size_bytes(self) -> int:
+        return self.slab(self.stripes) * WORD
+
+    def worker(self, stripe: int) -> int:
+        """Index of the first header word of a worker."""
+        return PROCESS_WORDS + stripe * WORKER_WORDS
+
+    def slab(self, stripe: int) -> int:
+        """Index of the first word of slot 0 of a stripe."""
+        return PROCESS_WORDS + self.stripes * WORKER_WORDS + stripe * self.slots * SLOT_WORDS
+
+
+def create(layout: Layout) -> int:
+    """A new memory of zeros; returns its descriptor, which children inherit."""
+    fd = os.memfd_create("splitter", 0)
+    os.ftruncate(fd, layout.size_bytes)
+    return fd
+
+
+def attach(fd: int, layout: Layout) -> memoryview:
+    """Map the memory as unsigned 64-bit words. The descriptor may be closed afterwards."""
+    return memoryview(mmap.mmap(fd, layout.size_bytes)).cast("Q")
