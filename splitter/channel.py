@@ -26,7 +26,8 @@ class Kind(IntEnum):
     START = 10  # revision: the newest that was ever published, 0 on the first start
     HELD = 11  # every worker holds `revision`; payload: JSON {"workers": n}
     RELOAD = 12  # HUP was received
-    WORKER_DIED = 13  # payload: JSON {"index", "pid", "status"}
+    WORKER_DIED = 13  # payload: JSON {"index", "pid", "status"}; status as in subprocess: -9 is SIGKILL
+    REFRESH = 14  # publish a full snapshot again: the differences that a new worker is sent have become many
     # supervisor → worker
     SNAPSHOT = 20
     ACCEPT = 21  # this worker holds the newest revision and may accept connections
@@ -49,8 +50,9 @@ def encode(kind: Kind, revision: int = 0, payload: bytes = b"") -> bytes:
 class FrameReader:
     """Cuts a byte stream into frames. Feed what was received; complete frames come out in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_payload: int = MAX_PAYLOAD) -> None:
         self._held = bytearray()
+        self._max_payload = max_payload
 
     def feed(self, data: bytes) -> list[Frame]:
         """Raises ValueError on a frame of unknown kind or of impossible length: the peer is not one of ours."""
@@ -58,13 +60,14 @@ class FrameReader:
         frames = []
         start = 0
         while len(self._held) - start >= _HEADER.size:
-            kind, revision, length = _HEADER.unpack_from(self._held, start)
-            if length > MAX_PAYLOAD:
+            code, revision, length = _HEADER.unpack_from(self._held, start)
+            kind = Kind(code)  # before the payload is waited for: garbage must not make us hold its "length"
+            if length > self._max_payload:
                 raise ValueError(f"a frame of {length} bytes")
             end = start + _HEADER.size + length
             if len(self._held) < end:
                 break
-            frames.append(Frame(Kind(kind), revision, bytes(self._held[start + _HEADER.size : end])))
+            frames.append(Frame(kind, revision, bytes(self._held[start + _HEADER.size : end])))
             start = end
         del self._held[:start]
         return frames

@@ -53,8 +53,8 @@ class Layout:
 
 
 def create(layout: Layout) -> int:
-    """A new memory of zeros; returns its descriptor, which children inherit."""
-    fd = os.memfd_create("splitter", 0)
+    """A new memory of zeros; returns its descriptor, close-on-exec: children are handed it by `pass_fds`."""
+    fd = os.memfd_create("splitter", os.MFD_CLOEXEC)
     os.ftruncate(fd, layout.size_bytes)
     return fd
 
