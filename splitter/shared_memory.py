@@ -5,7 +5,8 @@
     then per stripe      the telemetry slabs (`splitter/telemetry/slab.py` says what is in a slot)
 
 A stripe belongs to one worker at a time and only that worker writes it, so `words[i] += 1` needs no lock. A replacement takes over
-the stripe of the worker that died: its counts stay. The memory is a sparse file without a name; pages that nobody wrote cost nothing.
+the stripe of the worker that died: its counts stay. The memory is a sparse file without a name; pages that nobody wrote cost
+nothing.
 Standard library only, since the supervisor maps it too.
 """
 

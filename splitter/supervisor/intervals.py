@@ -1,0 +1,21 @@
+"""How long the supervisor waits for what, in seconds. One object, so that a test can shorten all of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    acknowledge: float = 2.0  # a worker that does not hold a revision by then is killed
+    first_acknowledge: float = 10.0  # the same for the first one, counted from the worker's start
+    silence: float = 10.0  # no sign of life from a child for so long: it hangs
+    deaf: float = 1.0  # a child that closed its channel cannot be told anything; it has this long to end by itself
+    short_life: float = 1.0  # a child that lives less has failed, and its replacement waits
+    backoff_first: float = 0.1
+    backoff_most: float = 5.0
+    port_retry: float = 5.0  # the workers of a supervisor that was killed hold its port until they have seen that
+    port_pause: float = 0.1
+    ready_poll: float = 0.02
+    control_end: float = 2.0  # for the control plane to end, once the last worker has
+    stall: float = 1.0  # the supervisor itself was stopped for so long: what it saw before says nothing about its children

@@ -1,0 +1,207 @@
+"""What the supervisor does: publishes what the control plane says to the workers, and starts and ends the whole.
+
+One loop without threads. Everything that happens comes out of one select; everything that does not happen in time is a deadline
+that is looked at between two waits. Nothing that a child does may end or block it: bytes that are no frames, or frames that this
+child may not send, cost the child its life. Three states: starting (`_ready` is False), serving, draining (`_ends_at` is set).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import time
+
+from splitter import shared_memory
+from splitter.channel import Frame, Kind
+from splitter.settings import Settings
+from splitter.supervisor.child import Child, Commands, ControlPlane, Worker, ending
+from splitter.supervisor.crew import Crew, Holdings, told
+from splitter.supervisor.intervals import Intervals
+from splitter.supervisor.log import say
+from splitter.supervisor.publications import Publications
+from splitter.supervisor.seat import Seat
+from splitter.supervisor.signals import Signals
+from splitter.supervisor.systemd import notify
+
+
+class Supervisor:
+    def __init__(self, settings: Settings, commands: Commands, intervals: Intervals, holdings: Holdings, signals: Signals) -> None:
+        self._settings = settings
+        self._intervals = intervals
+        self._holdings = holdings
+        self._signals = signals
+        self._publications = Publications()
+        self._crew = Crew(settings, commands, intervals, holdings, self)
+        self._crew.watch(signals.fileno(), self._take_signals)
+        self._held = 0
+        self._ready = False
+        self._ends_at: float | None = None
+        self._control_ends_at: float | None = None
+        self._exit_code: int | None = None
+
+    def run(self) -> int:
+        """Until the end; returns the exit code, and no child is left. A fault of ours that is raised here kills none of them:
+        their channels end with this process, and they finish what they have begun."""
+        while self._exit_code is None:
+            self._crew.start_due()
+            self._crew.wait(self._deadline())
+            self._crew.end_the_overdue()
+            self._look_whether_ready()
+            self._look_whether_drained()
+        self._crew.end()
+        return self._exit_code
+
+    def _deadline(self) -> float:
+        if self._ends_at is not None:
+            return self._ends_at if self._control_ends_at is None else self._control_ends_at
+        return time.monotonic() + self._intervals.ready_poll if self._all_told_to_accept() and not self._ready else math.inf
+
+    # --- publishing -----------------------------------------------------------------------------------------------------------
+
+    def on_start(self, child: Child) -> None:
+        if isinstance(child, Worker):
+            for revision, frame in self._publications.replay():
+                child.send_snapshot(revision, frame, time.monotonic(), self._intervals)
+        else:
+            child.send(told(Kind.START, self._publications.newest))
+
+    def on_frame(self, child: Child, frame: Frame) -> None:
+        if isinstance(child, ControlPlane):
+            self._on_control_frame(child, frame)
+        elif isinstance(child, Worker):
+            self._on_worker_frame(child, frame)
+
+    def _on_control_frame(self, control: ControlPlane, frame: Frame) -> None:
+        control.heard = time.monotonic()
+        if frame.kind in (Kind.PUBLISH_FULL, Kind.PUBLISH_CHANGE):
+            self._publish(control, frame)
+        elif frame.kind is Kind.FATAL:
+            say(frame.payload.decode(errors="replace").rstrip("\n"))
+            if not self._publications.newest:
+                self._fail()
+        elif frame.kind is not Kind.BEAT:
+            raise ValueError(f"a {frame.kind.name} frame")
+
+    def _publish(self, control: ControlPlane, frame: Frame) -> None:
+        if frame.kind is Kind.PUBLISH_CHANGE and not control.proven:
+            raise ValueError("a difference before its first full snapshot")
+        encoded = self._publications.add(frame)
+        control.proven = True
+        for seat in self._crew.workers:
+            if seat.child is not None:
+                seat.child.send_snapshot(frame.revision, encoded, time.monotonic(), self._intervals)
+                self._crew.adjust(seat.child)
+        if self._publications.refresh_due():
+            self._crew.send(control, told(Kind.REFRESH))
+
+    def _on_worker_frame(self, worker: Worker, frame: Frame) -> None:
+        if frame.kind is Kind.DRAINED:
+            return
+        newest = self._publications.newest
+        if frame.kind is not Kind.ACKNOWLEDGE or not 0 < frame.revision <= newest:
+            raise ValueError(f"a {frame.kind.name} frame of revision {frame.revision}")
+        worker.acknowledge(frame.revision)
+        if worker.acknowledged == newest and not worker.proven and self._ends_at is None:
+            worker.proven = True
+            self._crew.send(worker, told(Kind.ACCEPT, newest))
+        self._tell_what_is_held()
+
+    def _tell_what_is_held(self) -> None:
+        """The control plane answers a change when every worker holds it: one that is being replaced holds nothing yet."""
+        held = min(seat.child.acknowledged if seat.child is not None else 0 for seat in self._crew.workers)
+        if held > self._held:
+            self._held = held
+            if self._crew.control.child is not None:
+                workers = json.dumps({"workers": len(self._crew.workers)})
+                self._crew.send(self._crew.control.child, told(Kind.HELD, held, workers))
+
+    def on_end(self, child: Child, seat: Seat[Worker] | Seat[ControlPlane], status: int) -> None:
+        if isinstance(child, Worker):
+            self._clear_header(seat.index)
+            if self._crew.control.child is not None:
+                said = json.dumps({"index": seat.index, "pid": child.pid, "status": status})
+                self._crew.send(self._crew.control.child, told(Kind.WORKER_DIED, 0, said))
+        elif status > 0 and not self._publications.newest and not self._crew.closing:
+            # By itself, then. One that was killed has said nothing about the configuration and is simply started again.
+            say(f"{child.name} (pid {child.pid}) {ending(status)} before it had published a configuration")
+            self._fail()
+
+    def _clear_header(self, stripe: int) -> None:
+        """A worker that has ended has no connections and shows no sign of life; the others compare themselves with its header."""
+        header = self._holdings.layout.worker(stripe)
+        for word in (
+            shared_memory.ACCEPTING,
+            shared_memory.CONNECTIONS,
+            shared_memory.HELD_BYTES,
+            shared_memory.BEAT,
+            shared_memory.PID,
+        ):
+            self._holdings.words[header + word] = 0
+
+    # --- the states of the whole ----------------------------------------------------------------------------------------------
+
+    def _all_told_to_accept(self) -> bool:
+        return all(seat.child is not None and seat.child.proven for seat in self._crew.workers)
+
+    def _look_whether_ready(self) -> None:
+        """Once, at the start: later the other workers serve while one is replaced."""
+        if self._ready or self._ends_at is not None or not self._all_told_to_accept():
+            return
+        words, layout = self._holdings.words, self._holdings.layout
+        if all(words[layout.worker(seat.index) + shared_memory.ACCEPTING] for seat in self._crew.workers):
+            self._ready = True
+            words[shared_memory.READY] = 1
+            notify(os.environ, "READY=1")
+            say(f"ready on {self._holdings.address} (pid {os.getpid()}, workers: {len(self._crew.workers)})")
+
+    def _fail(self) -> None:
+        self._crew.close()
+        if self._exit_code is None:
+            self._exit_code = 1
+
+    def _take_signals(self) -> None:
+        for number in self._signals.take():
+            if number != signal.SIGHUP:
+                self._on_end_signal(number)
+            elif self._ends_at is None and self._crew.control.child is not None:
+                self._crew.send(self._crew.control.child, told(Kind.RELOAD))
+
+    def _on_end_signal(self, number: int) -> None:
+        name = signal.Signals(number).name
+        if self._ends_at is not None:
+            say(f"{name} again: ended at once")
+            self._exit_code = 128 + number  # what a shell shows for a program that a signal has ended
+            return
+        say(f"{name}: draining, for {self._settings.drain_s:g} s at most")
+        self._ends_at = time.monotonic() + self._settings.drain_s
+        self._holdings.words[shared_memory.DRAINING] = 1
+        self._holdings.words[shared_memory.READY] = 0
+        notify(os.environ, "STOPPING=1")
+        self._crew.close()
+        self._holdings.listener.close()
+        for child in self._crew.children():
+            self._crew.send(child, told(Kind.DRAIN))
+
+    def _look_whether_drained(self) -> None:
+        if self._ends_at is None or self._exit_code is not None:
+            return
+        now = time.monotonic()
+        left = [seat.child for seat in self._crew.workers if seat.child is not None]
+        if left and now >= self._ends_at:
+            say(f"still busy after {self._settings.drain_s:g} s and killed: {', '.join(worker.name for worker in left)}")
+            for worker in left:
+                worker.kill()
+            self._ends_at = math.inf  # their ends are seen like any other
+        if left:
+            return
+        control = self._crew.control.child
+        if control is None:
+            self._exit_code = 0
+        elif self._control_ends_at is None:
+            self._control_ends_at = now + self._intervals.control_end
+            control.hang_up()
+        elif now >= self._control_ends_at:
+            self._crew.kill(control, f"did not end within {self._intervals.control_end:g} s")
+            self._exit_code = 0
