@@ -41,9 +41,9 @@ STATUS_LINES: dict[int, bytes] = {code: _status_line(code) for code in range(100
 
 class AnswerHead:
     """What an answer says. `kept` are the end-to-end field lines, each led by CRLF; `length` is a number of bytes, CHUNKED or
-    UNTIL_CLOSE; `keep_alive_s` is an announced limit on idling, else None."""
+    UNTIL_CLOSE; `bodyless` says that no body follows whatever the fields say; `keep_alive_s` is an announced limit on idling, else None."""
 
-    __slots__ = ("keep_alive_s", "kept", "length", "reusable", "status")
+    __slots__ = ("bodyless", "keep_alive_s", "kept", "length", "reusable", "status")
 
     def __init__(self, status: int, reusable: bool) -> None:
         self.status = status
@@ -51,6 +51,7 @@ class AnswerHead:
         self.kept = b""
         self.length = UNTIL_CLOSE
         self.keep_alive_s: int | None = None
+        self.bodyless = False
 
 
 def parse_answer_head(head: bytes, max_fields: int, to_head: bool) -> AnswerHead:
@@ -78,7 +79,7 @@ def parse_answer_head(head: bytes, max_fields: int, to_head: bool) -> AnswerHead
     answer.kept = b"".join(parts[::3])
     _read_fields(answer, parts)
     if to_head or answer.status == 204 or answer.status == 304 or answer.status < 200:
-        _without_body(answer, to_head)
+        _without_body(answer)
     elif answer.length == UNTIL_CLOSE:
         answer.reusable = False
     return answer
@@ -128,8 +129,9 @@ def _read_connection(answer: AnswerHead, connection: bytes) -> None:
         answer.kept = without(answer.kept, nominated)
 
 
-def _without_body(answer: AnswerHead, to_head: bool) -> None:
+def _without_body(answer: AnswerHead) -> None:
     """RFC 9112 §6.3 rule 1. The length that HEAD or 304 announce is passed on as a field; 204 and 1xx must have none (§8.6)."""
-    if answer.length >= 0 and (to_head or answer.status == 304) and answer.status not in (204,) and answer.status >= 200:
+    if answer.length >= 0 and answer.status >= 200 and answer.status != 204:
         answer.kept += b"\r\nContent-Length: %d" % answer.length
     answer.length = 0
+    answer.bodyless = True

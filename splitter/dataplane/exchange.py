@@ -1,0 +1,506 @@
+"""One request and its answer: the exchange between a client connection and a model server's.
+
+    begin: match → pick (or named) → admit → open          relay: answer_began, answer_went_on          settle: always, once
+
+Nothing here waits. What happens is told by the two connections; what it means is the table below, and whatever leads to SETTLED goes
+through `_advance`, the only caller of `_settle`, which is the only code that gives back what the exchange held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from time import monotonic
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from splitter.dataplane.pool import Pool, Replicas, fewer_in_flight
+from splitter.dataplane.replies import LocalAnswer, render, render_error
+from splitter.errors import (
+    ClientError,
+    InternalError,
+    NoCapacity,
+    RequestTimeout,
+    SplitterError,
+    UpstreamClosed,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnreachable,
+)
+from splitter.http.answer import STATUS_LINES, AnswerHead, date_line
+from splitter.http.body import LAST_CHUNK, chunk
+from splitter.routing.snapshot import Endpoint, ServedEntity
+from splitter.telemetry.slab import OVERHEAD, UPSTREAM, WHOLE, Count, observe
+
+if TYPE_CHECKING:
+    from splitter.dataplane.downstream import Downstream
+    from splitter.dataplane.upstream import Upstream
+    from splitter.http.request import RequestHead
+
+
+class State(IntEnum):
+    STARTED = 0  # nothing decided
+    OPENING = 1  # a connection to a model server is being opened
+    AWAITING = 2  # the request is on its way, no byte of the answer has come
+    ANSWERING = 3  # the head of the answer is with the client: no other answer is possible any more
+    SETTLED = 4
+
+
+class Event(IntEnum):
+    OPEN = 0  # a model server was chosen
+    CONNECTED = 1
+    BEGAN = 2  # the head of the answer was relayed
+    RETRY = 3  # lost before the answer, and the rules allow another attempt
+    ANSWERED = 4  # the last byte of the answer was handed over
+    REFUSED = 5  # an error of ours was the answer
+    CUT = 6  # broken after the head: the client's connection was cut
+    GONE = 7  # the client hung up
+
+
+# By their short names below: looking a member up through its class costs as much as the table itself.
+STARTED, OPENING, AWAITING, ANSWERING, SETTLED = State
+OPEN, CONNECTED, BEGAN, RETRY, ANSWERED, REFUSED, CUT, GONE = Event
+
+NEXT: Mapping[tuple[State, Event], State] = MappingProxyType(
+    {
+        (STARTED, OPEN): OPENING,
+        (STARTED, ANSWERED): SETTLED,
+        (STARTED, REFUSED): SETTLED,
+        (STARTED, GONE): SETTLED,
+        (OPENING, CONNECTED): AWAITING,
+        (OPENING, RETRY): OPENING,
+        (OPENING, REFUSED): SETTLED,
+        (OPENING, GONE): SETTLED,
+        (AWAITING, BEGAN): ANSWERING,
+        (AWAITING, RETRY): OPENING,
+        (AWAITING, REFUSED): SETTLED,
+        (AWAITING, GONE): SETTLED,
+        (ANSWERING, ANSWERED): SETTLED,
+        (ANSWERING, CUT): SETTLED,
+        (ANSWERING, GONE): SETTLED,
+    }
+)
+"""Anything else is a fault in splitter: KeyError."""
+
+OUTCOME_OF: Mapping[type[SplitterError], Count] = MappingProxyType(
+    {
+        ClientError: Count.CLIENT_ERROR,
+        UpstreamUnreachable: Count.UPSTREAM_CONNECT,
+        UpstreamTimeout: Count.UPSTREAM_TIMEOUT,
+        UpstreamClosed: Count.UPSTREAM_CLOSED,
+        UpstreamMalformed: Count.UPSTREAM_MALFORMED,
+        UpstreamTruncated: Count.UPSTREAM_TRUNCATED,
+        NoCapacity: Count.SHED,
+        InternalError: Count.INTERNAL,
+    }
+)
+"""By the first class of the error's ancestry that stands here."""
+
+ANSWERED_AS = (int(Count.ANSWERED_2XX), int(Count.ANSWERED_3XX), int(Count.ANSWERED_4XX), int(Count.ANSWERED_5XX))
+_STARTED, _RETRIED, _BYTES_IN, _BYTES_OUT = int(Count.STARTED), int(Count.RETRIED), int(Count.BYTES_IN), int(Count.BYTES_OUT)
+
+IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
+"""RFC 9110 §9.2.2. PROPFIND and its like are left out: what a model server does with them is unknown."""
+
+WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
+"""Methods whose empty body is announced (RFC 9110 §8.6)."""
+
+MAX_HELD = 65_536
+"""Bytes of a request body that are held while there is no connection to send them on."""
+
+
+class Exchange:
+    """Made when the head of a request has been read; `body` is what came with it, `complete` whether that was all."""
+
+    __slots__ = (
+        "_attempts", "_body", "_connecting", "_downstream", "_endpoint", "_entity", "_held_bytes", "_plane", "_pool", "_received_at",
+        "_replayable", "_replicas", "_request", "_request_id", "_reused", "_sent_at", "_slot", "_started_at", "_state", "_status", "_total_at",
+        "_upstream", "chunked_out", "close_delimited", "complete", "is_head", "keep_alive",
+    )  # fmt: skip
+
+    def __init__(self, downstream: Downstream, request: RequestHead, body: bytes, complete: bool, started_at: float) -> None:
+        self._plane = downstream.plane
+        self._downstream = downstream
+        self._request = request
+        self._request_id = request.request_id or self._plane.new_request_id()
+        self._body = body
+        self.complete = complete
+        self._replayable = complete
+        self._state = STARTED
+        self._endpoint: Endpoint | None = None
+        self._entity: ServedEntity | None = None
+        self._slot = self._plane.no_entity_slot
+        self._replicas: Replicas = ()
+        self._pool: Pool | None = None
+        self._upstream: Upstream | None = None
+        self._connecting: Callable[[], object] | None = None
+        self._attempts = 0
+        self._reused = False
+        self._held_bytes = 0
+        self._started_at = started_at
+        self._sent_at = 0.0
+        self._received_at = 0.0
+        self._total_at = 0.0
+        self._status = 0
+        self.is_head = request.method == b"HEAD"
+        self.keep_alive = request.keep_alive
+        self.chunked_out = False
+        self.close_delimited = False
+
+    # --- begin ----------------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The whole decision, on one snapshot: match → pick (or named) → admit → open."""
+        plane = self._plane
+        try:
+            route = plane.snapshot.routes.get(self._request.path)
+            if route is None:
+                local = plane.local_answer(self._request)
+                if local is not None:
+                    self._answer_locally(local)
+                    return
+                route = plane.route_elsewhere(self._request.path)
+            self._endpoint = route.endpoint
+            self._entity = entity = route.named or route.endpoint.split.pick(plane.draw())
+            plane.admit()
+        except SplitterError as error:
+            self._refuse(error)
+            return
+        self._slot = plane.slot(entity.slot)
+        plane.words[self._slot + _STARTED] += 1
+        self._total_at = self._started_at + route.endpoint.timeouts["total"]
+        if self._request.expects_continue and not self.complete:
+            # Ours to answer and never forwarded: the model server would answer it a second time (RFC 9110 §10.1.1).
+            self._downstream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._replicas = replicas = plane.pools[entity.key]
+        self._state = NEXT[self._state, OPEN]
+        self._open(replicas[0] if len(replicas) == 1 else replicas[fewer_in_flight(replicas)], fresh=False)
+
+    def _open(self, pool: Pool, fresh: bool) -> None:
+        """Hold a place in `pool` and get a connection, an idle one unless `fresh`."""
+        self._attempts += 1
+        self._pool = pool
+        pool.in_flight += 1
+        upstream = None if fresh else pool.take(self._started_at)
+        if upstream is not None:
+            self._reused = True
+            self._connected(upstream)
+        else:
+            self._reused = False
+            self._connecting = self._plane.spawn(self._connect(pool))
+            self._arm(self._total_at)
+
+    async def _connect(self, pool: Pool) -> None:
+        endpoint = self._endpoint
+        limit_s = endpoint.timeouts["connect"] if endpoint is not None else 2.0
+        try:
+            upstream = await pool.connect(limit_s)
+        except UpstreamUnreachable as error:
+            self._connecting = None
+            self.upstream_failed(error)
+            return
+        self._connecting = None
+        self._connected(upstream)
+
+    def _connected(self, upstream: Upstream) -> None:
+        """Write the head and what there is of the body, in one call."""
+        self._state = NEXT[self._state, CONNECTED]
+        self._upstream = upstream
+        upstream.start(self)
+        body = self._body
+        if not self._replayable:
+            self._body = b""
+            self._release_held()
+        upstream.write(self._request_bytes(body))
+        self._sent_at = now = monotonic()
+        self._plane.words[self._slot + _BYTES_IN] += len(body)
+        if self.complete:
+            self._arm(now + self._timeout("first_byte"))
+        else:
+            self._downstream.resume_reading()
+            self._arm(now + self._timeout("idle"))
+
+    def _request_bytes(self, body: bytes) -> bytes:
+        """One canonical request: our target, one Host, one framing, no hop-by-hop field, our own account of where it came from."""
+        request, pool = self._request, self._pool
+        assert pool is not None  # noqa: S101 - set by _open, the only way here
+        address = pool.address
+        endpoint = self._endpoint
+        kept = request.kept
+        if request.credentials and endpoint is not None and endpoint.forward_credentials:
+            kept += request.credentials
+        query = request.query
+        if query and b"?" in address.target:
+            query = b"&" + query[1:]
+        if not self.complete and request.length < 0:
+            framing = b"\r\nTransfer-Encoding: chunked\r\n\r\n"
+            body = chunk(body) if body else b""
+        elif request.length or request.method in WITH_BODY:
+            framing = b"\r\nContent-Length: %d\r\n\r\n" % (request.length if request.length >= 0 else len(body))
+        else:
+            framing = b"\r\n\r\n"
+        return b"".join(
+            (
+                request.method, b" ", address.target or request.path, query, address.fixed_lines,
+                self._downstream.forwarded_lines(request), b"x-request-id: ", self._request_id, kept, framing, body,
+            )
+        )  # fmt: skip
+
+    # --- the rest of the request's body ---------------------------------------------------------------------------------------
+
+    def body_went_on(self, payload: bytes, complete: bool) -> None:
+        """More of the request's body. It is sent on at once, or held while the connection is being opened."""
+        self.complete = complete
+        if self._state is OPENING:
+            self._hold(payload)
+            return
+        if self._upstream is None:
+            return
+        if self._request.length < 0:
+            data = (chunk(payload) if payload else b"") + (LAST_CHUNK if complete else b"")
+        else:
+            data = payload
+        self._plane.words[self._slot + _BYTES_IN] += len(payload)
+        if data:
+            self._upstream.write(data)
+        if self._state is AWAITING:
+            now = monotonic()
+            self._arm(now + self._timeout("first_byte" if complete else "idle"))
+
+    def _hold(self, payload: bytes) -> None:
+        self._body += payload
+        self._held_bytes += len(payload)
+        self._plane.held(len(payload))
+        self._replayable = self.complete
+        if len(self._body) >= MAX_HELD and not self.complete:
+            self._downstream.pause_reading()
+
+    def _release_held(self) -> None:
+        if self._held_bytes:
+            self._plane.held(-self._held_bytes)
+            self._held_bytes = 0
+
+    # --- relay ----------------------------------------------------------------------------------------------------------------
+
+    def answer_interim(self, answer: AnswerHead) -> None:
+        """A 1xx: passed on to HTTP/1.1 clients (RFC 9110 §15.2), except 100, which we have answered ourselves."""
+        if answer.status > 101 and self._request.minor:
+            self._downstream.write(STATUS_LINES[answer.status] + answer.kept[2:] + (b"\r\n\r\n" if answer.kept else b"\r\n"))
+
+    def answer_began(self, answer: AnswerHead, payload: bytes, done: bool) -> None:
+        """The head of the answer with the first bytes of its body, `done` when they are all of it."""
+        self._received_at = now = monotonic()
+        self._state = NEXT[self._state, BEGAN]
+        entity = self._entity
+        assert entity is not None  # noqa: S101 - there is an answer, so there was a request
+        framing = self._frame(answer)
+        kept = answer.kept if date_line(answer.kept) else answer.kept + self._plane.date_line
+        size = len(payload)
+        if self.chunked_out:
+            payload = (chunk(payload) if payload else b"") + (LAST_CHUNK if done else b"")
+        self._downstream.write(
+            b"".join(
+                (STATUS_LINES[answer.status], entity.answer_lines, b"x-request-id: ", self._request_id, kept, framing, payload)
+            )
+        )
+        self._plane.words[self._slot + _BYTES_OUT] += size
+        if done:
+            self._answered(answer.status)
+        else:
+            self._status = answer.status
+            self._arm(now + self._timeout("idle"))
+
+    def _frame(self, answer: AnswerHead) -> bytes:
+        """Decide how the client is told the body's end, and whether its connection goes on; the field lines for both."""
+        if not self.complete or self._plane.draining:
+            # A final answer before the request's body has ended: what follows on this connection has no known beginning.
+            self.keep_alive = False
+        if answer.bodyless:
+            framing = b""
+        elif answer.length >= 0:
+            framing = b"\r\nContent-Length: %d" % answer.length
+        elif self._request.minor:
+            self.chunked_out = True
+            framing = b"\r\nTransfer-Encoding: chunked"
+        else:
+            self.close_delimited = True
+            self.keep_alive = False
+            framing = b""
+        if not self.keep_alive:
+            return framing + b"\r\nConnection: close\r\n\r\n"
+        return framing + (b"\r\n\r\n" if self._request.minor else b"\r\nConnection: keep-alive\r\n\r\n")
+
+    def answer_went_on(self, payload: bytes, done: bool) -> None:
+        """More of the answer's body: written at once, so that an event of a stream is with the client when it was sent."""
+        self._received_at = now = monotonic()
+        size = len(payload)
+        if self.chunked_out:
+            payload = (chunk(payload) if payload else b"") + (LAST_CHUNK if done else b"")
+        if payload:
+            self._downstream.write(payload)
+        self._plane.words[self._slot + _BYTES_OUT] += size
+        if done:
+            self._answered(self._status)
+        else:
+            self._arm(now + self._timeout("idle"))
+
+    def _answered(self, status: int) -> None:
+        self._advance(ANSWERED, ANSWERED_AS[status // 100 - 2])
+
+    def _answer_locally(self, local: LocalAnswer) -> None:
+        self._end_connection_unless_clean()
+        self._downstream.write(render(local, self._request_id, b"", self.keep_alive, self._request.minor, self.is_head))
+        self._advance(ANSWERED, int(Count.LOCAL))
+
+    # --- what goes wrong ------------------------------------------------------------------------------------------------------
+
+    def upstream_failed(self, error: UpstreamError) -> None:
+        """The connection to the model server has ended or could not be opened; it is gone already."""
+        self._upstream = None
+        if self._state is ANSWERING:
+            self._cut(error)
+        elif self._may_retry(error):
+            self._retry(error)
+        else:
+            self._refuse(error)
+
+    def client_failed(self, error: ClientError) -> None:
+        """The rest of the request's body is malformed, too large or too slow."""
+        if self._state is ANSWERING:
+            self._cut(error)
+        else:
+            self._refuse(error)
+
+    def client_gone(self) -> None:
+        """The client hung up or half-closed: what the model server does for it is cancelled at once."""
+        self._advance(GONE, int(Count.CLIENT_GONE))
+
+    def on_deadline(self, now: float) -> None:
+        """The deadline of the phase or of the whole request has passed: blame the side that is waited for."""
+        if self._state is ANSWERING:
+            if self._downstream.is_full:
+                self._cut(RequestTimeout("the answer was not read"))
+            else:
+                self._cut(UpstreamTimeout("the model server paused in its answer for too long"))
+        elif not self.complete and now < self._total_at and not self._downstream.is_paused:
+            self._refuse(RequestTimeout("the rest of the request's body did not come in time"))
+        elif self._state is OPENING:
+            self._refuse(UpstreamTimeout("no connection to the model server in the time allowed for the whole request"))
+        else:
+            self._refuse(UpstreamTimeout("the model server did not answer in time; it may still be at work on the request"))
+
+    def _may_retry(self, error: UpstreamError) -> bool:
+        if error.retryable:
+            # No connection, so no byte was sent: each replica may be tried once.
+            return self._attempts < len(self._replicas)
+        # RFC 9110 §9.2.2: a connection that was idle may have been closed while the request was on its way. Whether the server acted
+        # on it cannot be known, so only what may be done twice is sent twice.
+        entity = self._entity
+        return (
+            isinstance(error, UpstreamClosed)
+            and self._reused
+            and self._replayable
+            and entity is not None
+            and (self._request.method in IDEMPOTENT or entity.idempotent)
+        )
+
+    def _retry(self, error: UpstreamError) -> None:
+        pool = self._pool
+        assert pool is not None  # noqa: S101 - an attempt was made
+        self._state = NEXT[self._state, RETRY]
+        self._plane.words[self._slot + _RETRIED] += 1
+        pool.in_flight -= 1
+        self._pool = None
+        if error.retryable:
+            pool = self._replicas[(self._replicas.index(pool) + 1) % len(self._replicas)]
+        self._open(pool, fresh=not error.retryable)
+
+    def _refuse(self, error: SplitterError) -> None:
+        """Answer with an error of ours; no byte of another answer has been sent."""
+        if error.close:
+            self.keep_alive = False
+        self._end_connection_unless_clean()
+        lines = b""
+        if self._entity is not None:
+            lines = self._entity.answer_lines
+        self._downstream.write(render_error(error, self._request_id, lines, self.keep_alive, self._request.minor, self.is_head))
+        self._advance(REFUSED, outcome_of(error))
+
+    def _cut(self, error: SplitterError) -> None:
+        """Nothing can be said any more; the client must notice by itself that the answer is not whole."""
+        self.keep_alive = False
+        self._downstream.cut(reset=self.close_delimited)
+        self._advance(CUT, outcome_of(error))
+
+    def _end_connection_unless_clean(self) -> None:
+        if not self.complete or self._plane.draining:
+            self.keep_alive = False
+
+    # --- back-pressure: a side that cannot take more stops the other from being read --------------------------------------------
+
+    def upstream_full(self) -> None:
+        self._downstream.pause_reading()
+
+    def upstream_ready(self) -> None:
+        self._downstream.resume_reading()
+
+    def client_full(self) -> None:
+        if self._upstream is not None:
+            self._upstream.pause_reading()
+
+    def client_ready(self) -> None:
+        if self._upstream is not None:
+            self._upstream.resume_reading()
+
+    # --- settle ---------------------------------------------------------------------------------------------------------------
+
+    def _advance(self, event: Event, outcome: int) -> None:
+        """Go to SETTLED. A second call does nothing: the end of a connection is told twice, by end of file and as lost."""
+        if self._state is SETTLED:
+            return
+        self._state = NEXT[self._state, event]
+        self._settle(outcome)
+
+    def _settle(self, outcome: int) -> None:
+        """Give back everything, count, and let the client's connection go on."""
+        plane = self._plane
+        now = monotonic()
+        if self._connecting is not None:
+            # Or the connection would be made and the request of a client that has gone be sent after all.
+            self._connecting()
+            self._connecting = None
+        upstream = self._upstream
+        if upstream is not None:
+            self._upstream = None
+            if not self.complete:
+                upstream.reusable = False
+            upstream.release(now)
+        if self._pool is not None:
+            self._pool.in_flight -= 1
+        self._release_held()
+        words, slot = plane.words, self._slot
+        words[slot + outcome] += 1
+        whole = now - self._started_at
+        observe(words, slot + WHOLE, whole)
+        if self._received_at:
+            upstream_s = self._received_at - self._sent_at
+            observe(words, slot + UPSTREAM, upstream_s)
+            observe(words, slot + OVERHEAD, whole - upstream_s)
+        self._downstream.exchange_settled(self.keep_alive, now)
+
+    def _timeout(self, name: Literal["connect", "first_byte", "idle"]) -> float:
+        assert self._endpoint is not None  # noqa: S101 - set before anything waits
+        return self._endpoint.timeouts[name]
+
+    def _arm(self, at: float) -> None:
+        self._plane.wheel.arm(self._downstream, at if at < self._total_at else self._total_at)
+
+
+def outcome_of(error: SplitterError) -> int:
+    """The counter of an error."""
+    for ancestor in type(error).__mro__:
+        if ancestor in OUTCOME_OF:
+            return int(OUTCOME_OF[ancestor])
+    return int(Count.INTERNAL)

@@ -1,0 +1,251 @@
+"""The live side of one worker: the snapshot in force and everything that outlives it."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import random
+from collections.abc import Callable, Coroutine, Mapping
+from email.utils import formatdate
+from itertools import count
+from time import monotonic
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import orjson
+
+from splitter import __version__
+from splitter.dataplane.pool import Pools
+from splitter.dataplane.replies import JSON, LocalAnswer
+from splitter.dataplane.resolver import Resolver
+from splitter.dataplane.wheel import TICK_S, Wheel
+from splitter.errors import MethodNotAllowed, NoCapacity, NoSuchRoute, UnknownEndpoint
+from splitter.routing.document import DEFAULT_TIMEOUTS, TICKETS, ChangeDocument
+from splitter.routing.snapshot import EMPTY, Address, Endpoint, EntityKey, Route, ServedEntity, Snapshot, apply_change
+from splitter.routing.split import Split
+from splitter.shared_memory import BEAT, CONNECTIONS, DRAINING, HELD_BYTES, READY, Layout
+from splitter.telemetry.slab import NO_ENTITY, slot_base
+
+if TYPE_CHECKING:
+    from splitter.dataplane.downstream import Downstream
+    from splitter.http.request import RequestHead
+    from splitter.settings import Settings
+
+BUFFER_BYTES = 65_536
+CONTROL_KEY: EntityKey = ("", "control-plane")
+_PREFIX = b"/serving-endpoints/"
+_SHOWN_NAMES = 20
+
+
+class DataPlane:
+    """One a worker. `draw` gives a ticket; clock and randomness are the process's own."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings, words: memoryview, stripe: int, control_socket: str) -> None:
+        self.loop = loop
+        self.limits = settings.limits
+        self.snapshot: Snapshot = EMPTY
+        self.buffer = memoryview(bytearray(BUFFER_BYTES))
+        self.wheel = Wheel(monotonic())
+        self.resolver = Resolver(monotonic)
+        self.draining = False
+        self.words = words
+        self.downstreams: set[Downstream] = set()
+        self.paused: set[Downstream] = set()
+        self.date_line = b""
+        self._layout = Layout(settings.workers)
+        self._slab = slot_base(self._layout, stripe, 0)
+        self.no_entity_slot = slot_base(self._layout, stripe, NO_ENTITY)
+        self._header = self._layout.worker(stripe)
+        self._stripe = stripe
+        self._held_bytes = 0
+        self._accepted = 0
+        self._trusted = tuple(ipaddress.ip_network(block) for block in settings.trusted_proxies)
+        self._ids = count(1)
+        self._id_prefix = os.urandom(8).hex().encode() + b"-"
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._second = 0
+        self._connections_left = max(1, self.limits.connections // settings.workers)
+        # Seeded from the system by itself: two workers that drew the same tickets would double every deviation from the shares.
+        self._random_bits = random.Random().getrandbits  # noqa: S311
+        self._control = _control_route(control_socket)
+        self.pools = Pools(self)
+        if self._control.named is not None:
+            self.pools.swap({}, {CONTROL_KEY: self._control.named})
+
+    # --- routing --------------------------------------------------------------------------------------------------------------
+
+    def draw(self) -> int:
+        """A ticket: 53 random bits scaled to TICKETS, in integers. The bias is below 2**-39, and it costs a third of randrange."""
+        return self._random_bits(53) * TICKETS >> 53
+
+    def swap(self, revision: int, change: ChangeDocument) -> None:
+        """Put a change in force by one assignment. Requests that have begun finish on the snapshot they started with.
+
+        Raises:
+            ValueError: the change cannot be built; nothing has changed.
+        """
+        old = self.snapshot
+        new = apply_change(old, revision, change)
+        touched = set(change["remove"]) | {document["name"] for document in change["set"]}
+        if change["full"]:
+            touched |= old.endpoints.keys()
+        self.pools.swap(_entities(old, touched), _entities(new, touched))
+        self.snapshot = new
+
+    def route_elsewhere(self, path: bytes) -> Route:
+        """For what is no prediction of an existing model: the control plane, or an error that says what exists.
+
+        Raises:
+            UnknownEndpoint, NoSuchRoute: the path is under /serving-endpoints/.
+        """
+        if not path.startswith(_PREFIX):
+            return self._control
+        name, _, rest = path[len(_PREFIX) :].decode("ascii").partition("/")
+        endpoint = self.snapshot.endpoints.get(name)
+        if endpoint is None:
+            raise UnknownEndpoint(f"the serving endpoint {name[:80]!r} does not exist; {_there_are(self.snapshot.endpoints)}")
+        parts = rest.split("/")
+        if len(parts) == 3 and parts[0] == "served-models" and parts[2] == "invocations":
+            there = _there_are(endpoint.entities)
+            raise UnknownEndpoint(f"the serving endpoint {name!r} has no served model {parts[1][:80]!r}; {there}")
+        raise NoSuchRoute(
+            f"no API at {path[:200].decode('ascii')!r}; predictions are POST /serving-endpoints/{name}/invocations "
+            f"or /serving-endpoints/{name}/served-models/MODEL/invocations"
+        )
+
+    def local_answer(self, request: RequestHead) -> LocalAnswer | None:
+        """The paths that a worker answers from what it has, so that they work while the control plane does not."""
+        make = _LOCAL.get(request.path)
+        if make is None:
+            return None
+        if request.method not in (b"GET", b"HEAD"):
+            raise MethodNotAllowed(f"{request.path.decode()} can only be read (GET or HEAD)")
+        return make(self)
+
+    def ready(self) -> LocalAnswer:
+        is_ready = bool(self.words[READY]) and not self.words[DRAINING] and not self.draining
+        status = "ready" if is_ready else "draining" if self.words[DRAINING] or self.draining else "starting"
+        body = {"status": status, "revision": self.snapshot.revision, "notices": list(self.snapshot.notices)}
+        return LocalAnswer(200 if is_ready else 503, JSON, orjson.dumps(body))
+
+    # --- bounds ---------------------------------------------------------------------------------------------------------------
+
+    def admit(self) -> None:
+        """Raises NoCapacity when this worker holds as many bytes in its buffers as it may."""
+        if self._held_bytes > self.limits.held_bytes:
+            raise NoCapacity("splitter holds as many bytes for slow connections as it may; the request was not sent to a model server")
+
+    def held(self, difference: int) -> None:
+        """Bytes that are held in a buffer now, or not any more."""
+        self._held_bytes += difference
+        self.words[self._header + HELD_BYTES] = max(0, self._held_bytes)
+
+    @property
+    def held_bytes(self) -> int:
+        return self._held_bytes
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another client connection is one too many."""
+        return len(self.downstreams) + self._accepted >= self._connections_left
+
+    def accepted(self, difference: int) -> None:
+        """A connection was taken from the listener, or has become a Downstream (or failed to): counted from the first moment, so that
+        a burst is spread over the workers."""
+        self._accepted += difference
+        self._count_connections()
+
+    def opened(self, downstream: Downstream) -> None:
+        self.downstreams.add(downstream)
+        self._count_connections()
+
+    def closed(self, downstream: Downstream) -> None:
+        self.downstreams.discard(downstream)
+        self.paused.discard(downstream)
+        self._count_connections()
+
+    def busy(self) -> frozenset[object]:
+        """The exchanges that are under way."""
+        return frozenset(downstream.exchange for downstream in self.downstreams if downstream.exchange is not None)
+
+    def _count_connections(self) -> None:
+        self.words[self._header + CONNECTIONS] = len(self.downstreams) + self._accepted
+
+    # --- small things a request needs -----------------------------------------------------------------------------------------
+
+    def slot(self, number: int) -> int:
+        """Index of the first word of a slot in this worker's stripe."""
+        return slot_base(self._layout, self._stripe, number)
+
+    def new_request_id(self) -> bytes:
+        """Unique by the process's random prefix and a counter: 0.12 us, where a UUID costs 2.2."""
+        return self._id_prefix + b"%x" % next(self._ids)
+
+    def trusts(self, host: str) -> bool:
+        """Whether a peer is one of --trusted-proxies. Asked once a connection."""
+        if not self._trusted:
+            return False
+        try:
+            address = ipaddress.ip_address(host.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in block for block in self._trusted)
+
+    def spawn(self, coroutine: Coroutine[object, object, None]) -> Callable[[], object]:
+        """Run a task that is kept until it ends, since the loop itself holds only weak references. Returns what cancels it."""
+        task = self.loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task.cancel
+
+    def tick(self) -> None:
+        """Turn the wheel; once a second, look at what cannot be waited for. Calls itself again."""
+        now = monotonic()
+        self.wheel.turn(now)
+        if int(now) != self._second:
+            self._second = int(now)
+            self.date_line = b"\r\nDate: " + formatdate(usegmt=True).encode()
+            self.words[self._header + BEAT] = int(now * 1000)
+            for downstream in tuple(self.paused):
+                downstream.look_for_end()
+        self.loop.call_later(TICK_S, self.tick)
+
+
+def _entities(snapshot: Snapshot, names: set[str]) -> dict[EntityKey, ServedEntity]:
+    found: dict[EntityKey, ServedEntity] = {}
+    for name in names:
+        endpoint = snapshot.endpoints.get(name)
+        if endpoint is not None:
+            found.update({entity.key: entity for entity in endpoint.entities.values()})
+    return found
+
+
+def _there_are(names: Mapping[str, object]) -> str:
+    if not names:
+        return "there is none"
+    shown = ", ".join(list(names)[:_SHOWN_NAMES])
+    more = len(names) - _SHOWN_NAMES
+    return f"there are: {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+def _control_route(path: str) -> Route:
+    """To a worker the control plane is one more upstream, behind a Unix socket, and it gets the client's own target."""
+    address = Address("localhost", 0, path, b"", b" HTTP/1.1\r\nHost: localhost\r\n")
+    entity = ServedEntity(CONTROL_KEY, "control-plane", (address,), False, NO_ENTITY, b"")
+    split = Split((entity,), (TICKETS,))
+    endpoint = Endpoint("", 0, MappingProxyType({entity.name: entity}), split, DEFAULT_TIMEOUTS, True, b"")
+    return Route(endpoint, entity)
+
+
+_LOCAL: Mapping[bytes, Callable[[DataPlane], LocalAnswer]] = MappingProxyType(
+    {
+        b"/ready": DataPlane.ready,
+        b"/ping": lambda _: LocalAnswer(200, JSON, b"\n"),  # as MLflow's scoring server answers
+        b"/health": lambda _: LocalAnswer(200, JSON, b"\n"),
+        b"/version": lambda _: LocalAnswer(200, JSON, orjson.dumps({"version": __version__})),
+        # Every SDK client asks this at its start, without a token; anything but 200 {} makes it print a warning.
+        b"/.well-known/databricks-config": lambda _: LocalAnswer(200, JSON, b"{}"),
+    }
+)

@@ -1,0 +1,143 @@
+"""A worker: one process of the data plane. `python -m splitter.worker START`, where START is WorkerStart as JSON.
+
+It imports neither aiohttp nor pydantic nor yaml: it is up in 72 ms, and what it needs to route comes as plain documents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from time import monotonic
+
+import orjson
+import uvloop
+
+from splitter.channel import Frame, FrameReader, Kind, encode
+from splitter.dataplane.acceptor import Acceptor
+from splitter.dataplane.plane import DataPlane
+from splitter.settings import WorkerStart, loads
+from splitter.shared_memory import PID, Layout, attach
+
+log = logging.getLogger("splitter.worker")
+
+LOOK_S = 0.02
+"""How often a draining worker looks whether it is done."""
+IDLE_GRACE_S = 1.0
+"""How long idle connections stay open in a drain: a request that is on its way is answered, with `Connection: close`."""
+
+
+class Worker:
+    """Follows the supervisor's frames. Ends by setting `done`."""
+
+    def __init__(self, start: WorkerStart, loop: asyncio.AbstractEventLoop) -> None:
+        self._settings = start.settings
+        layout = Layout(start.settings.workers)
+        words = attach(start.memory_fd, layout)
+        self._loop = loop
+        self._frames = FrameReader()
+        self._channel = socket.socket(fileno=start.channel_fd)
+        self._channel.setblocking(False)
+        listener = socket.socket(fileno=start.listener_fd)
+        listener.setblocking(False)
+        self.plane = DataPlane(loop, start.settings, words, start.stripe, start.control_socket)
+        self._acceptor = Acceptor(self.plane, listener, layout, start.stripe)
+        self._draining: asyncio.Task[None] | None = None
+        self.done = asyncio.Event()
+        words[layout.worker(start.stripe) + PID] = os.getpid()
+
+    def start(self) -> None:
+        self.plane.tick()
+        self._loop.add_reader(self._channel, self._on_frames)
+        # TERM to a worker alone, or to a whole control group, must lose nothing either. INT is for the supervisor to judge.
+        self._loop.add_signal_handler(signal.SIGTERM, self.drain)
+        for other in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(other, signal.SIG_IGN)
+
+    def drain(self, listener_at_once: bool = False) -> None:
+        if self._draining is None:
+            self._draining = self._loop.create_task(self._drain(listener_at_once))
+
+    def _on_frames(self) -> None:
+        try:
+            data = self._channel.recv(1 << 20)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._on_supervisor_gone()
+            return
+        for frame in self._frames.feed(data):
+            self._on_frame(frame)
+
+    def _on_frame(self, frame: Frame) -> None:
+        if frame.kind is Kind.SNAPSHOT:
+            self.plane.swap(frame.revision, orjson.loads(frame.payload))
+            # What a snapshot is made of lives long and holds no cycles: a full collection would walk it for 10 ms.
+            gc.freeze()
+            self._send(encode(Kind.ACKNOWLEDGE, frame.revision))
+        elif frame.kind is Kind.ACCEPT:
+            self._acceptor.start()
+        elif frame.kind is Kind.DRAIN:
+            self.drain()
+
+    def _send(self, frame: bytes) -> None:
+        try:
+            self._channel.send(frame)
+        except OSError as exc:
+            log.error("the supervisor does not read: %s", exc)
+
+    def _on_supervisor_gone(self) -> None:
+        """Without it nobody would replace us or tell us of changes: free the port at once, finish, and end."""
+        self._loop.remove_reader(self._channel)
+        self._acceptor.close_at_once()
+        self.drain(listener_at_once=True)
+
+    async def _drain(self, listener_at_once: bool) -> None:
+        plane = self.plane
+        plane.draining = True
+        began = monotonic()
+        until = began + self._settings.drain_s
+        if not listener_at_once:
+            # New connections are served as long as requests from before are: a load balancer needs the time to see /ready.
+            await self._wait_for_settled(plane.busy(), until)
+        self._acceptor.stop()
+        while monotonic() < until and plane.downstreams:
+            if not plane.busy() and monotonic() >= began + IDLE_GRACE_S:
+                break
+            await asyncio.sleep(LOOK_S)
+        for downstream in tuple(plane.downstreams):
+            downstream.close_idle()
+        lingering_until = min(until, monotonic() + plane.limits.linger_s + 0.5)
+        while plane.downstreams and monotonic() < lingering_until:
+            await asyncio.sleep(LOOK_S)
+        self._send(encode(Kind.DRAINED))
+        self.done.set()
+
+    async def _wait_for_settled(self, exchanges: frozenset[object], until: float) -> None:
+        while exchanges & self.plane.busy() and monotonic() < until:
+            await asyncio.sleep(LOOK_S)
+
+
+async def serve(start: WorkerStart) -> None:
+    """Run until the drain is over."""
+    worker = Worker(start, asyncio.get_running_loop())
+    worker.start()
+    await worker.done.wait()
+
+
+def main() -> None:
+    logging.basicConfig(format="splitter: %(message)s", stream=sys.stderr, level=logging.INFO)
+    start = loads(WorkerStart, sys.argv[1])
+    # The data plane makes no reference cycles, so what is counted here is almost always alive: look rarely.
+    gc.set_threshold(50_000, 20, 100)
+    uvloop.run(serve(start))
+
+
+if __name__ == "__main__":
+    main()
