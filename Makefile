@@ -1,0 +1,79 @@
+# Two commands for a newcomer: `make demo` and `make test`. Everything happens in .venv; `make` alone lists the rest.
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
+LOCK_VENV := build/lock-venv
+REAL_VENV := .real/venv
+
+# A stamp says what is installed: it is older than its lock file or pyproject.toml when something has changed since.
+RUN_STAMP := $(VENV)/.installed-run
+DEV_STAMP := $(VENV)/.installed-dev
+REAL_STAMP := $(REAL_VENV)/.installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-real lint types lock bench clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+
+demo: $(RUN_STAMP) ## two model servers, splitter in front of them, some traffic; DEMO_FLAGS="--no-traffic"
+	@exec $(BIN)/splitter demo $(DEMO_FLAGS)
+
+test: $(DEV_STAMP) ## the tests; TEST_FLAGS="-k split" for some of them
+	@status=0; $(BIN)/python -m pytest $(TEST_FLAGS) || status=$$?; \
+	echo "not run: real MLflow model servers: make test-real"; \
+	echo "not run: benchmarks against nginx: make bench"; \
+	exit $$status
+
+test-real: $(DEV_STAMP) $(REAL_STAMP) ## splitter in front of real MLflow model servers (installs 800 MB into .real)
+	$(BIN)/python -m pytest tests/real/check_mlflow.py $(TEST_FLAGS)
+
+lint: $(DEV_STAMP) ## ruff
+	$(BIN)/ruff check .
+
+types: $(DEV_STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+bench: $(DEV_STAMP) ## CPU per request beside nginx on this machine
+	$(BIN)/python benchmarks/cpu_per_request.py $(BENCH_FLAGS)
+
+clean: ## remove the virtual environments and every cache
+	rm -rf $(VENV) .real build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find splitter tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamps below share one venv, so the order among them is fixed: the smaller lock file is part of the larger one.
+$(BIN)/python:
+	@requirements/make-venv.sh $(VENV) $(PYTHON)
+
+$(RUN_STAMP): requirements/run.lock.txt pyproject.toml | $(BIN)/python
+	@echo "installing what splitter needs (requirements/run.lock.txt)"
+	@$(PIP) install --require-hashes -r requirements/run.lock.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV_STAMP): requirements/dev.lock.txt $(RUN_STAMP)
+	@echo "installing what the tests need (requirements/dev.lock.txt)"
+	@$(PIP) install --require-hashes -r requirements/dev.lock.txt
+	@touch $@
+
+$(REAL_STAMP): requirements/real.lock.txt
+	@requirements/make-venv.sh $(REAL_VENV) $(PYTHON)
+	@echo "installing MLflow and scikit-learn into $(REAL_VENV), about a minute (requirements/real.lock.txt)"
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(REAL_VENV)/bin/python -m pip --quiet install --require-hashes -r requirements/real.lock.txt
+	@touch $@
+
+# The lock files must hold on any machine: compiled by the oldest Python that is supported, from the public index alone, so
+# whatever this machine's pip configuration adds (mirrors, local folders) is left out.
+COMPILE := PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= PIP_EXTRA_INDEX_URL= CUSTOM_COMPILE_COMMAND="make lock" \
+	$(LOCK_VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-options --no-emit-index-url \
+	--no-emit-find-links --no-emit-trusted-host --index-url https://pypi.org/simple
+
+lock: ## compile the lock files again (needs Python 3.11); LOCK_FLAGS=--upgrade takes newer releases
+	@requirements/make-venv.sh $(LOCK_VENV) python3.11
+	@$(LOCK_VENV)/bin/python -m pip --quiet install pip-tools==7.6.2
+	$(COMPILE) $(LOCK_FLAGS) -o requirements/run.lock.txt pyproject.toml requirements/build.in
+	$(COMPILE) $(LOCK_FLAGS) -o requirements/dev.lock.txt --extra test --extra lint -c requirements/run.lock.txt pyproject.toml requirements/build.in
+	$(COMPILE) $(LOCK_FLAGS) -o requirements/real.lock.txt requirements/real.in
