@@ -98,7 +98,7 @@ class Crew:
     def wait(self, until: float) -> None:
         """Wait until then at most, sooner for a deadline of a child, and call whoever is concerned."""
         before = time.monotonic()
-        pause = max(min(until, *self._deadlines(), before + 60) - before, 0)
+        pause = max(min(until, *self._deadlines(), before + self._intervals.look) - before, 0)
         for key, _ in self._selector.select(pause):
             now_there = self._selector.get_map().get(key.fd)
             if now_there is not None and now_there.data is key.data:  # an earlier call of this turn may have ended it

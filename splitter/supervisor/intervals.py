@@ -11,11 +11,13 @@ class Intervals:
     first_acknowledge: float = 10.0  # the same for the first one, counted from the worker's start
     silence: float = 10.0  # no sign of life from a child for so long: it hangs
     deaf: float = 1.0  # a child that closed its channel cannot be told anything; it has this long to end by itself
+    look: float = 1.0  # at least so often everything is looked at: the beats of workers are words in memory, which wake nobody
     short_life: float = 1.0  # a child that lives less has failed, and its replacement waits
     backoff_first: float = 0.1
     backoff_most: float = 5.0
     port_retry: float = 5.0  # the workers of a supervisor that was killed hold its port until they have seen that
     port_pause: float = 0.1
     ready_poll: float = 0.02
+    drain_margin: float = 0.5  # workers keep the limit of the drain themselves; who is late by this is killed
     control_end: float = 2.0  # for the control plane to end, once the last worker has
     stall: float = 1.0  # the supervisor itself was stopped for so long: what it saw before says nothing about its children

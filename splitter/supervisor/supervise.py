@@ -175,7 +175,7 @@ class Supervisor:
             self._exit_code = 128 + number  # what a shell shows for a program that a signal has ended
             return
         say(f"{name}: draining, for {self._settings.drain_s:g} s at most")
-        self._ends_at = time.monotonic() + self._settings.drain_s
+        self._ends_at = time.monotonic() + self._settings.drain_s + self._intervals.drain_margin
         self._holdings.words[shared_memory.DRAINING] = 1
         self._holdings.words[shared_memory.READY] = 0
         notify(os.environ, "STOPPING=1")

@@ -1,0 +1,15 @@
+"""Run the supervisor with settings, intervals and commands from one JSON argument; for the process tests."""
+
+import json
+import os
+import sys
+
+from splitter.settings import Settings, loads
+from splitter.supervisor import Commands, Intervals, run
+
+if __name__ == "__main__":
+    given = json.loads(sys.argv[1])
+    if given.get("listen_pid"):  # only the process itself knows its id in time
+        os.environ["LISTEN_PID"] = str(os.getpid())
+    commands = Commands(tuple(given["worker"]), tuple(given["control"]))
+    sys.exit(run(loads(Settings, json.dumps(given["settings"])), commands, Intervals(**given["intervals"])))
