@@ -1,4 +1,4 @@
-"""`python -m splitter.demo.child [[FD, FD], ADDRESS]` (one JSON text): the model servers of the demo and its client, in one process.
+"""`python -m splitter.demo.child "[[FD, FD], ADDRESS]"`: the model servers of the demo and its client, in one process.
 
 It ends when its standard input does, so it never outlives `splitter demo`, however that ended.
 """
