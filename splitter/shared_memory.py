@@ -1,6 +1,6 @@
 """The memory that the supervisor shares with its children: 64-bit words, one writer each.
 
-    word 0 ..            the process: READY, STRIPES, SLOTS
+    word 0 ..            the process: READY and its like
     then per stripe      one header a worker: WORKER_* words
     then per stripe      the telemetry slabs (`splitter/telemetry/slab.py` says what is in a slot)
 
@@ -21,6 +21,9 @@ WORD = 8
 PROCESS_WORDS = 8
 READY = 0  # 1 when every worker accepts and the process is not draining; written by the supervisor
 DRAINING = 1  # written by the supervisor
+WORKER_RESTARTS = 2  # this and the next two: counters, written by the control plane, so that they outlive one
+RELOADS_APPLIED = 3
+RELOADS_REFUSED = 4
 
 WORKER_WORDS = 8
 PID = 0  # written by the worker at its start, set to 0 by the supervisor when it has ended

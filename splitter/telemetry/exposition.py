@@ -72,7 +72,8 @@ def request_families(words: memoryview, layout: Layout, slots: Mapping[tuple[str
         for outcome, label in _OUTCOME_LABELS.items():
             if counted[outcome]:
                 requests.add(f"{labels},{label}", counted[outcome])
-        if counted[Count.STARTED]:
+        # Slot 0 also counts answers that nobody was asked for, so a difference to what was started says nothing there.
+        if counted[Count.STARTED] and slot != NO_ENTITY:
             in_flight.add(labels, max(0, counted[Count.STARTED] - sum(counted[:OUTCOMES]) - counted[Count.ABORTED]))
         for family, word in ((retries, Count.RETRIED), (received, Count.BYTES_IN), (sent, Count.BYTES_OUT)):
             if counted[word]:

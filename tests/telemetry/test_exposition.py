@@ -88,7 +88,10 @@ def test_the_three_durations_are_apart() -> None:
 def test_requests_that_reached_no_entity_have_empty_labels() -> None:
     words = fresh_words()
     words[slot_base(LAYOUT, 0, 0) + Count.CLIENT_ERROR] = 2
-    assert 'splitter_requests_total{endpoint="",served_model="",outcome="client_error",blame="client"} 2' in lines_of(words)
+    words[slot_base(LAYOUT, 0, 0) + Count.STARTED] = 3
+    lines = lines_of(words)
+    assert 'splitter_requests_total{endpoint="",served_model="",outcome="client_error",blame="client"} 2' in lines
+    assert not any("in_flight" in line for line in lines)
 
 
 def test_labels_are_escaped() -> None:

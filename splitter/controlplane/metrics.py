@@ -1,0 +1,65 @@
+"""The page that Prometheus scrapes, and the few counters that the control plane itself keeps in the shared memory."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+
+from splitter import __version__
+from splitter.controlplane.publisher import InForce
+from splitter.shared_memory import ACCEPTING, RELOADS_APPLIED, RELOADS_REFUSED, WORKER_RESTARTS, Layout
+from splitter.telemetry.exposition import Family, label_text, request_families, text
+from splitter.telemetry.slab import Count, settle_dead_worker, slot_base
+
+
+class Metrics:
+    """Over the words that all processes share. Of these, the control plane writes its own counters, and ABORTED in the slots."""
+
+    def __init__(self, words: memoryview, layout: Layout) -> None:
+        self._words = words
+        self._layout = layout
+
+    def count_reload(self, *, applied: bool) -> None:
+        self._words[RELOADS_APPLIED if applied else RELOADS_REFUSED] += 1
+
+    def count_restart(self) -> None:
+        self._words[WORKER_RESTARTS] += 1
+
+    def settle(self, stripe: int, slots: Iterable[int]) -> bool:
+        """Give the requests that a dead worker left in flight an end. False: too late, its replacement counts already.
+
+        The supervisor clears ACCEPTING when a worker has ended, before it says so and before it starts the replacement. That one
+        takes 70 ms to come up and counts nothing before it sets ACCEPTING. This runs in the turn of the loop that hears the news, and
+        nobody else writes ABORTED, so the only danger is that this process was stopped in between: then what is in flight cannot be
+        told from what was left, and nothing is touched.
+        """
+        if self._words[self._layout.worker(stripe) + ACCEPTING]:
+            return False
+        for slot in slots:
+            settle_dead_worker(self._words, self._layout, stripe, slot)
+        return True
+
+    def used_slot(self) -> int:
+        """The highest slot that has counted a request, 0 for none."""
+        starts = [slot_base(self._layout, stripe, 0) + Count.STARTED for stripe in range(self._layout.stripes)]
+        step = slot_base(self._layout, 0, 1) - slot_base(self._layout, 0, 0)
+        return max(
+            slot for slot in range(self._layout.slots) if slot == 0 or any(self._words[base + slot * step] for base in starts)
+        )
+
+    def page(self, in_force: InForce, *, successful: bool) -> str:
+        """All of it, as text. Takes about 1 us a line."""
+        build = Family("splitter_build_info", "gauge", "Always 1; the labels say what is running.")
+        build.add(label_text(version=__version__, python=platform.python_version()), 1)
+        last = Family("splitter_config_last_reload_successful", "gauge", "1 when every file is in force as it stands, else 0.")
+        last.add("", int(successful))
+        versions = Family("splitter_config_version", "gauge", "Version of the endpoint that is in force.")
+        for name in in_force.endpoints:
+            versions.add(label_text(endpoint=name), in_force.versions[name].version)
+        reloads = Family("splitter_config_reloads_total", "counter", "Edits of the configuration by what became of them.")
+        for result, word in (("applied", RELOADS_APPLIED), ("refused", RELOADS_REFUSED)):
+            reloads.add(label_text(result=result), self._words[word])
+        restarts = Family("splitter_worker_restarts_total", "counter", "Workers that ended and were replaced.")
+        restarts.add("", self._words[WORKER_RESTARTS])
+        requests = request_families(self._words, self._layout, in_force.slots)
+        return text([build, last, versions, reloads, restarts, *requests])
