@@ -57,6 +57,7 @@ class Crew:
         self._holdings = holdings
         self._hearer = hearer
         self._selector = selectors.DefaultSelector()
+        self._looked_at = self._look_at = time.monotonic()
         self._trust_from = 0.0
 
     def seats(self) -> Iterator[Seat[ControlPlane] | Seat[Worker]]:
@@ -97,18 +98,18 @@ class Crew:
 
     def wait(self, until: float) -> None:
         """Wait until then at most, sooner for a deadline of a child, and call whoever is concerned."""
-        before = time.monotonic()
-        pause = max(min(until, *self._deadlines(), before + self._intervals.look) - before, 0)
-        for key, _ in self._selector.select(pause):
+        self._look_at = min(until, *self._deadlines(), self._looked_at + self._intervals.look)
+        for key, _ in self._selector.select(max(self._look_at - time.monotonic(), 0)):
             now_there = self._selector.get_map().get(key.fd)
             if now_there is not None and now_there.data is key.data:  # an earlier call of this turn may have ended it
                 key.data()
-        # Ctrl-Z, a paused container: the children were stopped too, or had nobody to talk to. Look again before judging them.
-        if time.monotonic() > before + pause + self._intervals.stall:
-            self._trust_from = time.monotonic() + self._intervals.acknowledge
 
     def end_the_overdue(self) -> None:
         now = time.monotonic()
+        # Ctrl-Z, a paused container: the children were stopped too, or had nobody to talk to. Hear them before judging them.
+        if now > max(self._look_at, self._looked_at) + self._intervals.stall:
+            self._trust_from = now + self._intervals.acknowledge
+        self._looked_at = now
         for child in self._judged():
             when, why = min(child.limits(self._intervals), default=(now + 1, ""))
             if max(when, self._trust_from) <= now:
