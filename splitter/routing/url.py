@@ -31,7 +31,7 @@ def parse_upstream_url(text: str) -> UpstreamUrl:
     Raises:
         ValueError: with a sentence that says what is wrong and what to write instead.
     """
-    if re.search(r"[\x00-\x20\x7f-\uffff]", text):
+    if re.search(r"[^!-~]", text):
         raise ValueError(f"the URL {text!r} holds a space, a control character or a letter outside ASCII; percent-encode it")
     parts = _split(text)
     if parts.scheme == "https":
@@ -63,6 +63,8 @@ def _split(text: str) -> SplitResult:
 def _host(parts: SplitResult, text: str) -> str:
     host = parts.hostname or ""
     if ":" in host:
+        if "%" in host:
+            raise ValueError(f"{host!r} names a zone (%), which has no place in the Host field; use an address without one")
         try:
             return str(ipaddress.IPv6Address(host))
         except ValueError as exc:

@@ -1,7 +1,7 @@
 """A slot: the counters and histograms of one served entity, in one worker's stripe.
 
-Slot 0 counts the requests that reached no served entity. Writing one counter costs 0.07 us and one histogram 0.15 us, against 1.8 us
-an increment for prometheus_client's multiprocess mode, whose scrape of the same size takes 142 ms instead of 5.6.
+Slot 0 counts the requests that reached no served entity. Writing one counter costs 0.07 us and one histogram 0.15 us, against
+1.8 us an increment for prometheus_client's multiprocess mode, whose scrape of the same size takes 142 ms instead of 5.6.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ OUTCOMES = 14
 BOUNDS = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
 )  # fmt: skip
-"""Upper bounds of the buckets in seconds, inclusive; a last bucket takes the rest. From 0.1 ms, since that is what splitter adds."""
+"""Upper bounds of the buckets in seconds, inclusive; a last bucket takes the rest. From 0.1 ms: that is what splitter adds."""
 
 HISTOGRAM_WORDS = len(BOUNDS) + 2  # the buckets, the last one, and the sum in microseconds
 SUM = len(BOUNDS) + 1
@@ -65,7 +65,8 @@ def slot_base(layout: Layout, stripe: int, slot: int) -> int:
 def observe(words: memoryview, histogram: int, seconds: float) -> None:
     """Count one duration. `histogram` is the index of its first word: slot_base + WHOLE, UPSTREAM or OVERHEAD."""
     words[histogram + bisect_left(BOUNDS, seconds)] += 1
-    words[histogram + SUM] += int(seconds * 1e6)
+    if seconds > 0:  # a difference of two durations may come out a rounding below, and words take no sign
+        words[histogram + SUM] += int(seconds * 1e6)
 
 
 def total(words: memoryview, layout: Layout, slot: int) -> list[int]:
