@@ -173,6 +173,19 @@ class StartError(SplitterError):
     """splitter cannot start; printed as it is, exit 1."""
 
 
+class NoConfiguration(StartError):
+    """`looked` holds each PATH with what was found there."""
+
+    def __init__(self, looked: list[tuple[str, str]]) -> None:
+        where = "".join(f"\n  {path}: {found}" for path, found in looked)
+        super().__init__(
+            f"no configuration found. splitter looked for *.yaml and *.yml here:{where}\n"
+            "Write a first one from the URLs of your model servers:\n"
+            "  splitter init http://127.0.0.1:5001 http://127.0.0.1:5002\n"
+            "or name a file or a folder that exists: splitter serve PATH"
+        )
+
+
 class ConfigError(SplitterError):
     """A configuration was refused. `problems` are complete lines `file:line:col: error: …`, all of them at once."""
 

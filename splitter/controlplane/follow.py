@@ -10,7 +10,6 @@ get the same number, and one version would mean two things.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from splitter.config.problems import Problem
 from splitter.controlplane.publisher import InForce, Step, full_step, next_step
 from splitter.controlplane.report import Report, plural
 from splitter.controlplane.sources import Gathered, Sources
-from splitter.errors import ConfigError, StartError
+from splitter.errors import ConfigError, NoConfiguration, StartError
 from splitter.store.files import FileWatch, Look
 from splitter.store.state import SlotKey, State, StateFolder
 
@@ -80,7 +79,7 @@ class Following:
         look = await self._settled_look()
         first = self._life.revision == 0
         if first and look.problems:
-            raise StartError(nothing_found(self._paths, look))
+            raise _nothing_found(self._paths, look)
         complaint = await asyncio.to_thread(self._sources.restore, state.sources, look)
         if complaint:
             self._report.complain(f"splitter: {complaint}")
@@ -172,16 +171,9 @@ class Following:
         self.problems = problems
 
 
-def nothing_found(paths: Sequence[str], look: Look | None = None) -> str:
-    """The text for a start without configuration: where was looked, and what to do."""
-    problems = {problem.place.file: problem.message for problem in look.problems} if look else {}
-    where = "".join(f"\n  {path} ({os.path.abspath(path)}): {problems.get(path, 'found')}" for path in paths)
-    return (
-        f"no configuration found. splitter looked for *.yaml and *.yml in:{where}\n"
-        "Write a first one from the URLs of your model servers:\n"
-        "  splitter init http://127.0.0.1:5001 http://127.0.0.1:5002\n"
-        "or name the file or folder: splitter serve PATH"
-    )
+def _nothing_found(paths: Sequence[str], look: Look) -> NoConfiguration:
+    problems = {problem.place.file: problem.message for problem in look.problems}
+    return NoConfiguration([(path, problems.get(path, "found")) for path in paths])
 
 
 def _not_started(gathered: Gathered) -> str:

@@ -29,9 +29,9 @@ class Metrics:
         """Give the requests that a dead worker left in flight an end. False: too late, its replacement counts already.
 
         The supervisor clears ACCEPTING when a worker has ended, before it says so and before it starts the replacement. That one
-        takes 70 ms to come up and counts nothing before it sets ACCEPTING. This runs in the turn of the loop that hears the news, and
-        nobody else writes ABORTED, so the only danger is that this process was stopped in between: then what is in flight cannot be
-        told from what was left, and nothing is touched.
+        takes 70 ms to come up and counts nothing before it sets ACCEPTING. This runs in the turn of the loop that hears the news,
+        and nobody else writes ABORTED, so the only danger is that this process was stopped in between: then what is in flight
+        cannot be told from what was left, and nothing is touched.
         """
         if self._words[self._layout.worker(stripe) + ACCEPTING]:
             return False

@@ -52,7 +52,7 @@ async def run(start: ControlStart, report: Report) -> int:
         for task in done:
             task.result()
     except StartError as exc:
-        await link.send(Kind.FATAL, 0, exc.message.encode("utf-8", "replace"))
+        await link.send(Kind.FATAL, 0, f"error: {exc.message}".encode("utf-8", "replace"))
         return 1
     except Exception as exc:  # noqa: BLE001 - the supervisor starts another one, and the log must say why
         report.complain(*"".join(traceback.format_exception(exc)).splitlines())

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 import orjson
 
 from splitter.channel import Kind
-from splitter.config.compiled import EndpointConfig, changed_at, changes
+from splitter.config.changes import changed_at, changes
+from splitter.config.compiled import EndpointConfig
 from splitter.errors import ConfigError
 from splitter.routing.document import ChangeDocument, EndpointDocument
 from splitter.store.state import SlotKey, VersionRecord
