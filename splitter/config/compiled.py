@@ -4,47 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
 
-from splitter.config.problems import Place, Problem
-from splitter.config.source import Source
-from splitter.routing.document import EndpointDocument, Timeouts
+from splitter.config.changes import changed_at, changes
+from splitter.config.endpoint import EndpointConfig, EntityConfig
+from splitter.config.forms import EntityDraft
+from splitter.config.problems import Place, Problem, Report, TooManyProblems, in_order, quoted
+from splitter.config.registry import Registry
+from splitter.config.shares import Share
+from splitter.config.source import Drafted, Source
 
-
-@dataclass(frozen=True, slots=True)
-class EntityConfig:
-    """One served entity, resolved. `place` is that of the number, or of the `rest`, that decides its share."""
-
-    name: str
-    urls: tuple[str, ...]
-    tickets: int
-    place: Place
-    is_rest: bool
-    idempotent: bool
-    entity_name: str | None
-    entity_version: str | None
-    kept: Mapping[str, Any]
-    """Fields of the Databricks API that have no effect here and are echoed as they were written, as JSON values."""
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointConfig:
-    """One endpoint, resolved. The tickets of its entities sum to `routing.document.TICKETS`."""
-
-    name: str
-    place: Place
-    entities: tuple[EntityConfig, ...]
-    timeouts: Timeouts
-    forward_credentials: bool
-    kept: Mapping[str, Any]
-
-    def document(self, version: int, slots: Mapping[str, int]) -> EndpointDocument:
-        """What the workers get; `slots` by served entity name."""
-        raise NotImplementedError
-
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) of what is in force. Two configurations that differ only in places, comments or form have the same."""
-        raise NotImplementedError
+__all__ = ["Compiled", "EndpointConfig", "EntityConfig", "changed_at", "changes", "compile_sources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +28,59 @@ class Compiled:
 def compile_sources(sources: Sequence[Source]) -> Compiled:
     """Resolve all files together: models are looked up in the registries of all of them, names must not clash.
 
-    Problems include those of the sources themselves, sorted by place.
+    Of two files that clash, the later one in `sources` gets the problem. Problems include those of the sources themselves, and
+    are sorted by place.
     """
-    raise NotImplementedError
+    report = Report()
+    endpoints: dict[str, EndpointConfig] = {}
+    try:
+        incomplete = tuple(source.file for source in sources if source.hides_models)
+        registry = Registry.of([source.models for source in sources], incomplete, report)
+        first: dict[str, Place] = {}
+        for source in sources:
+            for drafted in source.endpoints:
+                name, place = drafted.draft.name, drafted.draft.place
+                endpoint = _resolve(drafted, registry, report)
+                earlier = first.setdefault(name, place)
+                if earlier is place and endpoint is not None and not source.problems:
+                    endpoints[name] = endpoint
+                elif earlier.file != place.file:
+                    message = f"the endpoint {quoted(name)} is already defined at {earlier}; rename or remove one of them"
+                    report.add(place, message, earlier)
+    except TooManyProblems:
+        pass
+    problems = [problem for source in sources for problem in source.problems]
+    return Compiled(MappingProxyType(endpoints), in_order(problems + report.problems))
 
 
-def changes(old: EndpointConfig | None, new: EndpointConfig | None) -> str:
-    """The human part of a change line: `challenger 10 → 50`, `new: current 90, challenger 10`, `removed`; empty if nothing changed.
+def _resolve(drafted: Drafted, registry: Registry, report: Report) -> EndpointConfig | None:
+    """None if one of its entities could not be found, or was not readable in the first place."""
+    draft = drafted.draft
+    resolved = [_resolve_entity(draft.name, entity, drafted.shares, registry, report) for entity in draft.entities]
+    entities = tuple(entity for entity in resolved if entity is not None)
+    if len(entities) < len(resolved):
+        return None
+    return EndpointConfig(draft.name, draft.place, entities, draft.timeouts, draft.forward_credentials, draft.kept)
 
-    A share written as `rest` is left out when it only follows from another.
-    """
-    raise NotImplementedError
 
-
-def changed_at(old: EndpointConfig | None, new: EndpointConfig | None) -> Place:
-    """Where the first difference of `changes` was written (of a removed endpoint: where it was).
-
-    Raises:
-        ValueError: both are None.
-    """
-    raise NotImplementedError
+def _resolve_entity(
+    endpoint: str, entity: EntityDraft, shares: Mapping[str, Share], registry: Registry, report: Report
+) -> EntityConfig | None:
+    name, version = entity.entity_name, entity.entity_version
+    urls = entity.urls
+    if not urls and name is not None and version is not None:
+        urls = registry.find(f"{quoted(entity.name or '?')} of endpoint {quoted(endpoint)}", name, version, report)
+    share = shares.get(entity.name or "")
+    if entity.name is None or not urls or share is None:
+        return None
+    return EntityConfig(
+        entity.name,
+        urls,
+        share.tickets,
+        share.place,
+        share.is_rest,
+        entity.idempotent,
+        name.value if name else None,
+        version.value if version else None,
+        entity.kept,
+    )

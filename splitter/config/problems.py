@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(NamedTuple):
     """A character of a file: line and column count from 1. Line 0 means the file (or folder) as a whole."""
 
     file: str
@@ -34,6 +36,52 @@ class Problem:
         return f"{self.place}: error: {self.message}"
 
 
-def in_order(problems: list[Problem]) -> tuple[Problem, ...]:
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Sorted by place, each of them once."""
     return tuple(sorted(dict.fromkeys(problems), key=lambda problem: (problem.place, problem.message)))
+
+
+class TooManyProblems(Exception):
+    """The report is full; what follows is not looked at."""
+
+
+@dataclass(slots=True)
+class Report:
+    """Collects problems, up to a limit that nobody reads beyond."""
+
+    problems: list[Problem] = field(default_factory=list)
+    limit: int = 100
+
+    def add(self, place: Place, message: str, *others: Place) -> None:
+        """Note a problem at `place`, in which the files of `others` have a part too.
+
+        Raises:
+            TooManyProblems: it was one too many; a last problem says so.
+        """
+        if len(self.problems) >= self.limit:
+            self.problems.append(Problem.at(place, f"more than {self.limit} problems; the rest was not looked at"))
+            raise TooManyProblems
+        self.problems.append(Problem.at(place, message, *others))
+
+
+def quoted(text: str) -> str:
+    """What somebody wrote, as a message shows it: in quotes, short, and without control characters."""
+    short = text if len(text) <= 60 else text[:57] + "..."
+    return f'"{short}"' if short.isprintable() else '"' + ascii(short)[1:-1] + '"'
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean "x"?`, or nothing."""
+    # Comparing is quadratic in the length.
+    near = difflib.get_close_matches(word, list(known), n=1) if len(word) <= 100 else []
+    return f"; did you mean {quoted(near[0])}?" if near else ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a message; of many the first ones."""
+    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """`; did you mean "x"?`, or, when nothing is near, what there is."""
+    return did_you_mean(word, known) or (f"; known are {listed(known)}" if known else "")
