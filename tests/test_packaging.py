@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pkgutil
 import re
@@ -79,7 +80,7 @@ def test_lock_files_hold_on_any_machine(lock: Path) -> None:
 def test_the_lock_files_satisfy_the_project() -> None:
     locked = {name: version for lock in LOCK_FILES for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", lock.read_text(), re.M)}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    requirements = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    requirements = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
     assert {re.split(r"[<>=]", requirement)[0].lower() for requirement in requirements} <= set(locked)
 
 
@@ -111,7 +112,7 @@ def _make_venv(tmp_path: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """Run the script with nothing on PATH but the stubs and the two tools that it uses."""
     for tool in ("rm", "mkdir"):
         (tmp_path / tool).symlink_to(f"/bin/{tool}")
-    script = [ROOT / "requirements/make-venv.sh", tmp_path / "venv", *more]
+    script = [str(ROOT / "requirements/make-venv.sh"), str(tmp_path / "venv"), *more]
     return subprocess.run(["/bin/sh", *script], env={"PATH": str(tmp_path)}, check=False, capture_output=True, text=True)
 
 
