@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from splitter.controlplane.metrics import Metrics
+from splitter.controlplane.publisher import InForce, next_step
+from splitter.shared_memory import ACCEPTING, Layout
+from splitter.telemetry.slab import Count, slot_base
+from tests.controlplane.scenery import compiled, yaml
+
+LAYOUT = Layout(stripes=2, slots=16)
+
+
+def fresh() -> tuple[memoryview, Metrics]:
+    words = memoryview(bytearray(LAYOUT.size_bytes)).cast("Q")
+    return words, Metrics(words, LAYOUT)
+
+
+def test_the_page_of_a_process_without_traffic() -> None:
+    _, metrics = fresh()
+    step = next_step(InForce(), compiled(a=yaml(10)), (), LAYOUT.slots)
+    assert step is not None
+    lines = metrics.page(step.after, successful=True).splitlines()
+    assert 'splitter_config_version{endpoint="multi-model"} 1' in lines
+    assert "splitter_config_last_reload_successful 1" in lines
+    assert 'splitter_config_reloads_total{result="applied"} 0' in lines
+    assert 'splitter_config_reloads_total{result="refused"} 0' in lines
+    assert "splitter_worker_restarts_total 0" in lines
+    assert any(line.startswith('splitter_build_info{version="') for line in lines)
+    assert not any("splitter_requests_total" in line for line in lines)
+
+
+def test_what_was_counted_outlives_a_control_plane() -> None:
+    words, metrics = fresh()
+    metrics.count_reload(applied=True)
+    metrics.count_reload(applied=False)
+    metrics.count_reload(applied=False)
+    metrics.count_restart()
+    lines = Metrics(words, LAYOUT).page(InForce(), successful=False).splitlines()
+    assert 'splitter_config_reloads_total{result="applied"} 1' in lines
+    assert 'splitter_config_reloads_total{result="refused"} 2' in lines
+    assert "splitter_worker_restarts_total 1" in lines
+    assert "splitter_config_last_reload_successful 0" in lines
+
+
+def test_what_a_dead_worker_left_in_flight_is_aborted_in_its_stripe_alone() -> None:
+    words, metrics = fresh()
+    for stripe in (0, 1):
+        base = slot_base(LAYOUT, stripe, 1)
+        words[base + Count.STARTED] = 5
+        words[base + Count.ANSWERED_2XX] = 3
+    assert metrics.settle(1, [1])
+    assert words[slot_base(LAYOUT, 1, 1) + Count.ABORTED] == 2
+    assert words[slot_base(LAYOUT, 0, 1) + Count.ABORTED] == 0
+
+
+def test_a_stripe_that_counts_again_is_not_touched() -> None:
+    words, metrics = fresh()
+    base = slot_base(LAYOUT, 0, 1)
+    words[base + Count.STARTED] = 5
+    words[LAYOUT.worker(0) + ACCEPTING] = 1
+    assert not metrics.settle(0, [1])
+    assert words[base + Count.ABORTED] == 0
+
+
+def test_the_highest_slot_that_has_counted() -> None:
+    words, metrics = fresh()
+    assert metrics.used_slot() == 0
+    words[slot_base(LAYOUT, 1, 9) + Count.STARTED] = 1
+    words[slot_base(LAYOUT, 0, 4) + Count.STARTED] = 1
+    assert metrics.used_slot() == 9
