@@ -25,16 +25,16 @@ class Compiled:
     problems: tuple[Problem, ...]
 
 
-def compile_sources(sources: Sequence[Source]) -> Compiled:
+def compile_sources(sources: Sequence[Source], hiding: Sequence[str] = ()) -> Compiled:
     """Resolve all files together: models are looked up in the registries of all of them, names must not clash.
 
     Of two files that clash, the later one in `sources` gets the problem. Problems include those of the sources themselves, and
-    are sorted by place.
+    are sorted by place. `hiding` names files that are not among the sources and might have registered more models.
     """
     report = Report()
     endpoints: dict[str, EndpointConfig] = {}
     try:
-        incomplete = tuple(source.file for source in sources if source.hides_models)
+        incomplete = (*hiding, *(source.file for source in sources if source.hides_models))
         registry = Registry.of([source.models for source in sources], incomplete, report)
         first: dict[str, Place] = {}
         for source in sources:
