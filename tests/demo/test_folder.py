@@ -68,6 +68,13 @@ def test_a_second_start_on_other_ports_keeps_the_edits(folder: Folder) -> None:
     assert folder.remembered() == (41002, 41003)
 
 
+def test_a_file_that_was_deleted_is_made_again(folder: Folder) -> None:
+    folder.fill_in([41001, 41002])
+    folder.file.unlink()
+    assert folder.fill_in([41001, 41003]) == "made just now"
+    assert b"127.0.0.1:41003" in folder.file.read_bytes()
+
+
 @pytest.mark.parametrize("garbage", [b"", b"{", b"[1]", b"[1, 2, 3]", b'["a", "b"]', b"[0, 70000]", b"7", b"\xff"])
 def test_a_file_of_unknown_ports_is_put_aside_and_not_lost(folder: Folder, garbage: bytes) -> None:
     (folder.path / "ports.json").write_bytes(garbage)
