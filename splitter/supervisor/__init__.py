@@ -31,6 +31,8 @@ __all__ = ["Commands", "Holder", "Intervals", "holder", "run"]
 
 _DESCRIPTORS = 1 << 20
 _CONTROL_BACKLOG = 1024  # requests wait here while the control plane is being restarted
+_FOLDER_PREFIX = "splitter-"
+_SOCKET = "control.sock"
 _SOCKET_PATH = 107  # bytes in sun_path without the end (unix(7))
 
 
@@ -54,12 +56,14 @@ def _open(settings: Settings, intervals: Intervals, signals: Signals, stack: Exi
     stack.callback(lock.close)
     listener = stack.enter_context(open_listener(settings.host, settings.port, os.environ, intervals, signals.ended))
     address = url(listener)
-    lock.name_holder(address)
     _raise_descriptor_limit()
     layout = Layout(stripes=settings.workers)
     memory_fd = shared_memory.create(layout)
     stack.callback(os.close, memory_fd)
+    if lock.left is not None:
+        _remove_left_folder(lock.left.folder)
     folder = stack.enter_context(_private_folder())
+    lock.name_holder(address, folder)
     control_listener = stack.enter_context(_control_listener(folder))
     return Holdings(listener, control_listener, memory_fd, shared_memory.attach(memory_fd, layout), layout, address)
 
@@ -79,7 +83,7 @@ def _private_folder() -> Iterator[str]:
     for base in (os.environ.get("XDG_RUNTIME_DIR"), "/run", "/tmp", tempfile.gettempdir()):  # noqa: S108 - mkdtemp makes it ours
         if base and len(os.fsencode(base)) < _SOCKET_PATH - 40 and os.access(base, os.W_OK | os.X_OK):
             with suppress(OSError):
-                folder = tempfile.mkdtemp(prefix="splitter-", dir=base)
+                folder = tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=base)
                 break
     else:
         raise StartError("no folder for a private socket: neither $XDG_RUNTIME_DIR, /run nor /tmp can be written")
@@ -89,10 +93,19 @@ def _private_folder() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _remove_left_folder(folder: str) -> None:
+    """Of a supervisor that was killed. Its text is not to be trusted with more than that."""
+    if os.path.basename(folder).startswith(_FOLDER_PREFIX) and os.path.isabs(folder):
+        with suppress(OSError):
+            os.unlink(os.path.join(folder, _SOCKET))
+        with suppress(OSError):
+            os.rmdir(folder)
+
+
 def _control_listener(folder: str) -> socket.socket:
     """Where workers reach the control plane. It stays open here, so its queue outlives a control plane."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(os.path.join(folder, "control.sock"))
+    listener.bind(os.path.join(folder, _SOCKET))
     listener.listen(_CONTROL_BACKLOG)
     listener.setblocking(False)
     return listener

@@ -203,13 +203,14 @@ class Crew:
         if child.channel.fileno() in self._selector.get_map():
             self._selector.unregister(child.channel)
         status = child.reap()
+        expected = self.closing
         self._hearer.on_end(child, seat, status)
         now = time.monotonic()
         failed = not child.proven or now - child.started < self._intervals.short_life
         delay = seat.vacated(now, failed, self._intervals)
         if self.closing:
             seat.due = None
-            if status and not child.killed:
+            if expected and status and not child.killed:
                 say(f"{child.name} (pid {child.pid}) {ending(status)}")
         else:
             say(f"{child.name} (pid {child.pid}) {ending(status)}; " + (f"replaced in {delay:g} s" if delay else "replaced"))

@@ -1,7 +1,8 @@
 """The lock on the state directory: one splitter at a time may write there.
 
 The lock is flock(2) on `<state>/lock`, so it ends with its holder however that ends. The file's text is for people and for
-`splitter reload`: the holder's process id and its address. The text outlives a holder that was killed, the lock does not.
+whoever asks with `holder`: the process id, the address, and the private folder of the holder. The text outlives a holder that was
+killed, the lock does not: so the next one learns which folder is left over.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ _PATIENCE_S = 0.3  # `holder` takes the lock for a moment to look; that must not
 
 class Holder(NamedTuple):
     pid: int
-    address: str  # as in http://127.0.0.1:8080; empty until the port is bound
+    address: str = ""  # as in http://127.0.0.1:8080; empty until the port is bound
+    folder: str = ""  # where its private socket is
 
 
 class StateLock:
-    """Held from construction to `close`."""
+    """Held from construction to `close`. `left` is what a holder that was killed has left behind, None after an orderly end."""
 
     def __init__(self, state_dir: str) -> None:
         """Create the directory if need be and lock it.
@@ -45,11 +47,12 @@ class StateLock:
             held_by = _parse(_read(self._fd))
             os.close(self._fd)
             raise StartError(_refusal(state_dir, held_by))
-        self.name_holder("")
+        self.left = _parse(_read(self._fd))
+        self.name_holder()
 
-    def name_holder(self, address: str) -> None:
-        """Write this process and the address that clients connect to into the file."""
-        text = f"{os.getpid()} {address}\n".encode()
+    def name_holder(self, address: str = "", folder: str = "") -> None:
+        """Write who holds it into the file. An address holds no space, the folder is the last."""
+        text = os.fsencode(" ".join(filter(None, [str(os.getpid()), address, folder])) + "\n")
         os.pwrite(self._fd, text, 0)
         os.ftruncate(self._fd, len(text))
 
@@ -90,12 +93,12 @@ def _locked(fd: int) -> bool:
 
 
 def _read(fd: int) -> str:
-    return os.pread(fd, 4096, 0).decode(errors="replace")
+    return os.fsdecode(os.pread(fd, 4096, 0))
 
 
 def _parse(text: str) -> Holder | None:
-    pid, _, address = text.strip().partition(" ")
-    return Holder(int(pid), address) if pid.isascii() and pid.isdigit() else None
+    pid, *rest = text.removesuffix("\n").split(" ", 2)
+    return Holder(int(pid), *rest) if pid.isascii() and pid.isdigit() else None
 
 
 def _refusal(state_dir: str, held_by: Holder | None) -> str:

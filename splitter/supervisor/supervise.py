@@ -154,7 +154,6 @@ class Supervisor:
             self._ready = True
             words[shared_memory.READY] = 1
             notify(os.environ, "READY=1")
-            say(f"ready on {self._holdings.address} (pid {os.getpid()}, workers: {len(self._crew.workers)})")
 
     def _fail(self) -> None:
         self._crew.close()

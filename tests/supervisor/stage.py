@@ -16,7 +16,7 @@ from typing import Any
 
 from splitter.channel import Kind, encode
 from splitter.settings import Settings
-from splitter.shared_memory import Layout
+from splitter.shared_memory import READY, Layout
 
 BOUND_S = 15.0
 HERE = Path(__file__).parent
@@ -109,7 +109,7 @@ class Stage:
             [sys.executable, str(HERE / "supervised.py"), json.dumps(argument)],
             stderr=subprocess.PIPE,
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT)} | (environ or {}),
+            env=os.environ | {"PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": str(folder)} | (environ or {}),
             pass_fds=pass_fds,
         )
         self.hands: list[Hand] = []
@@ -137,13 +137,18 @@ class Stage:
             assert worker.frame(Kind.SNAPSHOT) == (1, "one")
             self.accept(worker, 1)
         assert control.frame(Kind.HELD)[0] == 1
-        self.line("ready on")
+        self.until_ready(control)
         return control, workers
 
     def accept(self, worker: Hand, revision: int) -> None:
         worker.send(Kind.ACKNOWLEDGE, revision)
         assert worker.frame(Kind.ACCEPT)[0] == revision
         worker.set_word(self.layout.worker(worker.stripe) + 1, 1)
+
+    def until_ready(self, control: Hand) -> None:
+        deadline = time.monotonic() + BOUND_S
+        while not control.word(READY):
+            assert time.monotonic() < deadline
 
     def line(self, part: str) -> str:
         """The next line that holds `part`."""

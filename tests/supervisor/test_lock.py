@@ -37,8 +37,9 @@ def test_a_lock_whose_text_cannot_be_read_still_holds(tmp_path: Path) -> None:
 def test_the_holder_can_be_asked_for(tmp_path: Path) -> None:
     assert holder(str(tmp_path / "nowhere")) is None
     lock = StateLock(str(tmp_path))
-    lock.name_holder("http://[::1]:80")
-    assert holder(str(tmp_path)) == Holder(os.getpid(), "http://[::1]:80")
+    assert holder(str(tmp_path)) == Holder(os.getpid())
+    lock.name_holder("http://[::1]:80", "/run/a folder")
+    assert holder(str(tmp_path)) == Holder(os.getpid(), "http://[::1]:80", "/run/a folder")
     lock.close()
     assert holder(str(tmp_path)) is None
 
@@ -47,7 +48,8 @@ def test_the_text_of_a_killed_holder_means_nothing(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("1 http://127.0.0.1:8080 and a rest that is longer than what comes\n")
     assert holder(str(tmp_path)) is None
     lock = StateLock(str(tmp_path))
-    assert (tmp_path / "lock").read_text() == f"{os.getpid()} \n"
+    assert lock.left == Holder(1, "http://127.0.0.1:8080", "and a rest that is longer than what comes")
+    assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
     lock.close()
 
 

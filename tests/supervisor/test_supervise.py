@@ -50,8 +50,7 @@ def test_ready_is_set_when_all_workers_accept(stages: Stages) -> None:
     control.frame(Kind.HELD)
     assert control.word(shared_memory.READY) == 0  # the second was told to accept but does not do so yet
     second.set_word(stage.layout.worker(1) + shared_memory.ACCEPTING, 1)
-    stage.line(f"ready on {control.start['address']} ")
-    assert control.word(shared_memory.READY) == 1
+    stage.until_ready(control)
 
 
 def test_a_replacement_gets_everything_in_order_and_accepts_with_the_newest(stages: Stages) -> None:
@@ -249,7 +248,9 @@ def test_a_control_plane_that_ends_before_its_first_publication_ends_everything(
     control, _ = stage.cast()
     control.order(exit=1)
     assert stage.ended() == 1
-    assert any("ended with status 1 before it had published a configuration" in line for line in stage.said)
+    assert stage.said == [
+        f"splitter: control plane (pid {control.pid}) ended with status 1 before it had published a configuration"
+    ]
 
 
 def test_later_the_same_only_starts_it_again(stages: Stages) -> None:
@@ -293,6 +294,18 @@ def test_workers_reach_the_control_plane_by_a_private_socket(stages: Stages) -> 
     assert path.parent.stat().st_mode & 0o777 == 0o700
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))  # it waits in the queue though nobody accepts yet
+
+
+def test_what_a_killed_supervisor_has_left_is_removed_by_the_next(stages: Stages) -> None:
+    first = stages(workers=1)
+    _, (worker,) = first.cast()
+    left = Path(worker.start["control_socket"]).parent
+    first.process.kill()
+    first.process.wait()
+    assert left.exists()
+    second = stages(workers=1)
+    second.cast()
+    assert not left.exists()
 
 
 def test_a_second_one_on_the_same_state_is_refused(stages: Stages) -> None:
