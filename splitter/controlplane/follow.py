@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from splitter.config.compiled import compile_sources
 from splitter.config.problems import Problem
-from splitter.controlplane.publisher import InForce, Step, full_step, next_step
+from splitter.controlplane.publisher import InForce, Step, first_step, full_step, next_step
 from splitter.controlplane.report import Report, plural
 from splitter.controlplane.sources import Gathered, Sources
 from splitter.errors import ConfigError, NoConfiguration, StartError
@@ -59,7 +59,7 @@ class Following:
         self.in_force = InForce(life.revision)
         self.problems: tuple[str, ...] = ()
         self._paths = paths
-        self._watch = FileWatch(paths, time.monotonic)
+        self._watch = FileWatch(paths)
         self._sources = Sources(paths)
         self._folder = folder
         self._report = report
@@ -86,17 +86,16 @@ class Following:
         gathered = await asyncio.to_thread(self._sources.gather, look)
         if first and gathered.without:
             raise StartError(_not_started(gathered))
-        before = await asyncio.to_thread(self._remembered, state)
+        remembered = await asyncio.to_thread(self._remembered, state)
         try:
-            step = next_step(before, gathered.endpoints, gathered.notices, self._life.slot_limit)
+            step = await asyncio.to_thread(first_step, remembered, gathered.endpoints, gathered.notices, self._life.slot_limit)
         except ConfigError as exc:
             raise StartError(exc.message) from exc
-        after = replace(step.after, revision=before.revision) if step else before
         self._unreachable = look.problems
-        await self._put_in_force(gathered, full_step(after))
-        if not first and step:
+        await self._put_in_force(gathered, step)
+        if not first:
             self._report.say(*step.lines)
-        self._complain_of(gathered.problems)
+        self._complain_of(gathered.problems, keeps_old=gathered.keeps_old)
 
     async def look(self, *, forced: bool = False) -> Outcome:
         """One pass. `forced` reads every file again, and waits for those that are being written."""
@@ -107,14 +106,14 @@ class Following:
         try:
             step = await asyncio.to_thread(next_step, self.in_force, gathered.endpoints, gathered.notices, self._life.slot_limit)
         except ConfigError as exc:
-            self._complain_of(tuple(exc.problems), again=forced)
+            self._complain_of(tuple(exc.problems), keeps_old=True, again=forced)
             return Outcome(refused=self.problems)
         reachable_again = [problem.place.file for problem in self._unreachable if problem not in look.problems]
         self._unreachable = look.problems
         await self._put_in_force(gathered, step)
         lines = step.lines if step else ()
         self._report.say(*lines, *(f"{file} is in order again" for file in (*reachable_again, *gathered.mended)))
-        self._complain_of(gathered.problems, again=forced)
+        self._complain_of(gathered.problems, keeps_old=gathered.keeps_old, again=forced)
         return Outcome(lines, self.problems)
 
     async def publish_again(self) -> None:
@@ -138,6 +137,7 @@ class Following:
         if step is not None or gathered.changed:
             await self._save(step.after if step else self.in_force)
         if step is None:
+            self.in_force = replace(self.in_force, endpoints=gathered.endpoints)  # the same, but places in the files may have moved
             return
         self.in_force = step.after
         if not await self._publish(step):
@@ -164,10 +164,12 @@ class Following:
                 first_slot = self._life.used_slot() + 1
         return InForce(self._life.revision, endpoints, state.versions, slots, (), first_slot)
 
-    def _complain_of(self, problems: tuple[str, ...], *, again: bool = False) -> None:
+    def _complain_of(self, problems: tuple[str, ...], *, keeps_old: bool, again: bool = False) -> None:
         """Every problem once, not at each poll; `again` for who asked."""
         if problems and (again or problems != self.problems):
-            self._report.complain(*problems, f"splitter: {plural(len(problems), 'error')}: what was in force before stays in force")
+            self._report.complain(*problems)
+            if keeps_old:
+                self._report.complain(f"splitter: {plural(len(problems), 'error')}: what was in force before stays in force")
         self.problems = problems
 
 

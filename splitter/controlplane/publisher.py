@@ -52,39 +52,38 @@ class Step:
         return orjson.dumps(self.document)
 
 
+def first_step(remembered: InForce, endpoints: Mapping[str, EndpointConfig], notices: tuple[str, ...], slot_limit: int) -> Step:
+    """Everything whole, from what is `remembered` of an earlier process; the lines are about what changed since then.
+
+    Raises:
+        ConfigError: there are more served entities than telemetry slots.
+    """
+    after, names = _move(remembered, endpoints, notices, slot_limit)
+    return Step(after, Kind.PUBLISH_FULL, _whole(after), tuple(_line(remembered, after, name) for name in names))
+
+
 def next_step(before: InForce, endpoints: Mapping[str, EndpointConfig], notices: tuple[str, ...], slot_limit: int) -> Step | None:
     """From `before` to `endpoints`; None when nothing is different.
 
     Raises:
         ConfigError: there are more served entities than telemetry slots.
     """
-    versions = next_versions(before.versions, endpoints)
-    changed = [name for name in endpoints if versions[name] != before.versions.get(name)]
-    removed = [name for name in before.endpoints if name not in endpoints]
-    if not changed and not removed and notices == before.notices:
+    after, names = _move(before, endpoints, notices, slot_limit)
+    if not names and notices == before.notices:
         return None
-    slots = next_slots(before.slots, endpoints.values(), before.first_slot, slot_limit)
-    after = InForce(before.revision + 1, endpoints, versions, slots, notices, before.first_slot)
     document: ChangeDocument = {
         "full": False,
-        "set": [after.document(name) for name in changed],
-        "remove": removed,
+        "set": [after.document(name) for name in names if name in endpoints],
+        "remove": [name for name in names if name not in endpoints],
         "notices": list(notices),
     }
-    lines = [_line(before, after, name) for name in (*changed, *removed)]
-    return Step(after, Kind.PUBLISH_CHANGE, document, tuple(lines))
+    return Step(after, Kind.PUBLISH_CHANGE, document, tuple(_line(before, after, name) for name in names))
 
 
 def full_step(before: InForce) -> Step:
     """Everything once more, under the next revision."""
     after = replace(before, revision=before.revision + 1)
-    document: ChangeDocument = {
-        "full": True,
-        "set": [after.document(name) for name in after.endpoints],
-        "remove": [],
-        "notices": list(after.notices),
-    }
-    return Step(after, Kind.PUBLISH_FULL, document)
+    return Step(after, Kind.PUBLISH_FULL, _whole(after))
 
 
 def next_versions(known: Mapping[str, VersionRecord], endpoints: Mapping[str, EndpointConfig]) -> dict[str, VersionRecord]:
@@ -119,6 +118,26 @@ def next_slots(known: Mapping[SlotKey, int], endpoints: Iterable[EndpointConfig]
                 slots[endpoint.name, entity.name] = free
                 free += 1
     return slots
+
+
+def _move(
+    before: InForce, endpoints: Mapping[str, EndpointConfig], notices: tuple[str, ...], slot_limit: int
+) -> tuple[InForce, list[str]]:
+    """What is in force afterwards, and the names of the endpoints that are different: set first, then removed."""
+    versions = next_versions(before.versions, endpoints)
+    slots = next_slots(before.slots, endpoints.values(), before.first_slot, slot_limit)
+    after = InForce(before.revision + 1, endpoints, versions, slots, notices, before.first_slot)
+    changed = [name for name in endpoints if versions[name] != before.versions.get(name)]
+    return after, changed + [name for name in before.endpoints if name not in endpoints]
+
+
+def _whole(in_force: InForce) -> ChangeDocument:
+    return {
+        "full": True,
+        "set": [in_force.document(name) for name in in_force.endpoints],
+        "remove": [],
+        "notices": list(in_force.notices),
+    }
 
 
 def _no_slot(endpoint: EndpointConfig, limit: int) -> str:

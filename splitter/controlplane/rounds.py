@@ -91,6 +91,7 @@ class Rounds:
         except Exception as exc:  # noqa: BLE001 - whatever is wrong with an edit, serving goes on
             self._report.complain(*"".join(traceback.format_exception(exc)).splitlines())
             self._report.complain("splitter: the configuration could not be looked at; what was in force before stays in force")
+            self._again = not again  # it may have failed between two steps: the next round publishes everything that is in force
             answer = InternalError("the reload has failed, the old configuration stays in force; splitter's log says how")
         for waiting in asked:
             _tell(waiting, answer)

@@ -39,16 +39,21 @@ class Gathered:
         return tuple(file for file in self.merged.refused if file not in self.merged.in_force)
 
     @property
+    def keeps_old(self) -> bool:
+        """Something that was in force before stays so although it is not what the files say."""
+        return bool(self.merged.refused) or any(self._stays(problem) for problem in self.unreachable)
+
+    @property
     def notices(self) -> tuple[str, ...]:
-        """Sentences for /ready: one for each file that is not in force as it stands."""
-        sentences = [
-            f"{problem.place.file} cannot be looked at, what was read from it before stays in force" for problem in self.unreachable
-        ]
+        """Sentences for /ready: one for each PATH and file that is not in force as it stands."""
+        sentences = [f"{problem}; {_what_stays(self._stays(problem))}" for problem in self.unreachable]
         for file in sorted(self.merged.refused):
             why = next((str(problem) for problem in self.merged.problems if file in problem.files), "it clashes with another file")
-            what = "nothing of it is in force" if file in self.without else "its last good version stays in force"
-            sentences.append(f"{file} is refused, {what}: {why}")
+            sentences.append(f"{file} is refused, {_what_stays(file in self.merged.in_force)}: {why}")
         return tuple(sentences)
+
+    def _stays(self, problem: Problem) -> bool:
+        return any(_lies_in(file, problem.place.file) for file in self.merged.in_force)
 
 
 class Sources:
@@ -70,9 +75,10 @@ class Sources:
         problems = compile_sources(list(sources.values())).problems
         if problems:
             return f"the saved last good configuration is not valid any more and is not used: {problems[0]}"
-        troubled = [os.path.abspath(problem.place.file) for problem in look.problems]
+        # A folder that can be read and is empty is no trouble: its files are really gone.
+        troubled = [problem.place.file for problem in look.problems if not os.path.isdir(problem.place.file)]
         gone = [file for file in sources if file not in look.candidates]
-        self._unseen = frozenset(file for file in gone if _lies_in(file, troubled))
+        self._unseen = frozenset(file for file in gone if any(_lies_in(file, path) for path in troubled))
         self._waiting = dict.fromkeys(file for file in gone if file not in self._unseen)
         self.in_force = sources
         return ""
@@ -111,6 +117,11 @@ def _contents(sources: Mapping[str, Source]) -> dict[str, bytes]:
     return {file: source.data for file, source in sources.items()}
 
 
-def _lies_in(file: str, paths: Sequence[str]) -> bool:
+def _lies_in(file: str, path: str) -> bool:
+    """Whether the file is what PATH names, or lies in the folder that it names."""
     absolute = os.path.abspath(file)
-    return absolute in paths or os.path.dirname(absolute) in paths
+    return os.path.abspath(path) in (absolute, os.path.dirname(absolute))
+
+
+def _what_stays(is_something: bool) -> str:
+    return "its last good content stays in force" if is_something else "nothing of it is in force"

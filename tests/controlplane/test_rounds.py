@@ -120,6 +120,7 @@ async def test_a_fault_is_logged_and_told_and_the_next_look_is_made() -> None:
             await scene.rounds.reload()
         assert "RuntimeError: a bug" in scene.err.getvalue()
         assert await scene.rounds.reload() == Outcome(("moved",))
+    assert following.published_again.is_set()
 
 
 async def test_who_asked_and_went_away_does_not_matter() -> None:

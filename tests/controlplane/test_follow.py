@@ -1,0 +1,377 @@
+"""Files on the disk, a real state folder, and a publisher that only remembers."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+
+from splitter.channel import Kind
+from splitter.controlplane.follow import Following, Life, Outcome
+from splitter.controlplane.publisher import Step
+from splitter.controlplane.report import Report
+from splitter.errors import StartError
+from splitter.store.state import INDEX, State, StateFolder
+from tests.controlplane.scenery import yaml
+
+BAD = yaml(10).replace("traffic: 10", "trafic: 10")
+
+
+class Process:
+    """One life of the control plane, as far as following goes; `published` is what the workers were sent."""
+
+    def __init__(self, folder: Path, *, revision: int = 0, life: str = "life", slots: int = 100, used_slot: int = 0) -> None:
+        self.folder = folder
+        self.out, self.err = io.StringIO(), io.StringIO()
+        self.published: list[Step] = []
+        self.before_publishing: Callable[[Step], None] = lambda step: None
+        report = Report(self.out, self.err)
+        told = Life(revision, life, slots, lambda: used_slot)
+        self.following = Following((str(folder / "config"),), StateFolder(folder / "state"), report, self._publish, told)
+
+    async def _publish(self, step: Step) -> bool:
+        self.before_publishing(step)
+        self.published.append(step)
+        return True
+
+    async def start(self) -> Step:
+        async with asyncio.timeout(10):
+            await self.following.start()
+        return self.published[-1]
+
+    async def next_outcome(self) -> Outcome:
+        """Poll until something was different."""
+        async with asyncio.timeout(10):
+            while (outcome := await self.following.look()).idle:  # noqa: ASYNC110 - this is how it polls
+                await asyncio.sleep(0.01)
+            return outcome
+
+    def said(self) -> list[str]:
+        """Standard output since the last call."""
+        return _taken(self.out)
+
+    def complained(self) -> list[str]:
+        """Standard error since the last call, with `config/` for the long path of the test."""
+        return [line.replace(str(self.folder) + os.sep, "") for line in _taken(self.err)]
+
+
+def _taken(stream: io.StringIO) -> list[str]:
+    text = stream.getvalue()
+    stream.seek(0)
+    stream.truncate()
+    return text.splitlines()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "config").mkdir()
+    write(tmp_path, "a", yaml(10))
+    return tmp_path
+
+
+def write(folder: Path, stem: str, text: str) -> Path:
+    """As careful editors save: a new file takes the place of the old."""
+    path = folder / "config" / f"{stem}.yaml"
+    path.with_suffix(".new").write_text(text)
+    path.with_suffix(".new").replace(path)
+    return path
+
+
+def versions(step: Step) -> dict[str, int]:
+    return {document["name"]: document["version"] for document in step.document["set"]}
+
+
+def tickets(step: Step) -> dict[str, int]:
+    return {entity["name"]: entity["tickets"] for document in step.document["set"] for entity in document["entities"]}
+
+
+# --- the start ----------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_first_start_publishes_everything(folder: Path) -> None:
+    process = Process(folder)
+    step = await process.start()
+    assert (step.kind, step.after.revision, versions(step)) == (Kind.PUBLISH_FULL, 1, {"multi-model": 1})
+    assert (process.said(), process.complained()) == ([], [])
+
+
+async def test_no_configuration_says_where_was_looked_and_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=r"no configuration found(?s:.*)splitter init http://") as caught:
+        await Process(tmp_path).start()
+    assert str(tmp_path / "config") in str(caught.value)
+
+
+async def test_a_bad_file_without_a_last_good_version_is_fatal_with_every_problem(folder: Path) -> None:
+    write(folder, "b", BAD.replace("current: ", "current : "))
+    write(folder, "c", "endpoints: [")
+    with pytest.raises(StartError) as caught:
+        await Process(folder).start()
+    first, *problems = caught.value.message.splitlines()
+    assert "errors" in first
+    assert {Path(line.split(":")[0]).name for line in problems} == {"b.yaml", "c.yaml"}
+    assert all(": error: " in line for line in problems)
+
+
+async def test_unchanged_content_keeps_its_version_over_restarts(folder: Path) -> None:
+    await Process(folder).start()
+    write(folder, "a", "# a comment is no change\n" + yaml(10))
+    assert versions(await Process(folder).start()) == {"multi-model": 1}
+
+
+async def test_content_that_changed_while_down_is_a_change(folder: Path) -> None:
+    await Process(folder).start()
+    write(folder, "a", yaml(20))
+    step = await Process(folder).start()
+    assert (versions(step), tickets(step)) == ({"multi-model": 2}, {"current": 8000, "challenger": 2000})
+
+
+async def test_a_bad_file_at_the_start_leaves_the_last_good_version_in_force_loudly(folder: Path) -> None:
+    await Process(folder).start()
+    write(folder, "a", BAD)
+    process = Process(folder)
+    step = await process.start()
+    assert (versions(step), tickets(step)["challenger"]) == ({"multi-model": 1}, 1000)
+    problem, sentence = process.complained()
+    assert problem == 'config/a.yaml:5:45: error: unknown field "trafic" of a served model; did you mean "traffic"?'
+    assert sentence == "splitter: 1 error: what was in force before stays in force"
+    (notice,) = step.document["notices"]
+    assert "a.yaml is refused, its last good content stays in force" in notice
+    assert process.following.problems
+
+    write(folder, "a", yaml(10))
+    outcome = await process.next_outcome()
+    assert (outcome.applied, outcome.refused) == ((), ())
+    assert process.published[-1].document == {"full": False, "set": [], "remove": [], "notices": []}
+    assert process.said() == [f"{folder}/config/a.yaml is in order again"]
+
+
+async def test_a_start_after_that_still_knows_the_last_good_version(folder: Path) -> None:
+    await Process(folder).start()
+    write(folder, "a", BAD)
+    for _ in range(2):
+        assert tickets(await Process(folder).start())["challenger"] == 1000
+
+
+@pytest.mark.parametrize("torn", [b"", b"{", b'{"format": 1}'])
+async def test_a_torn_state_is_reported_and_serving_goes_on(folder: Path, torn: bytes) -> None:
+    await Process(folder).start()
+    (folder / "state" / INDEX).write_bytes(torn)
+    process = Process(folder)
+    assert versions(await process.start()) == {"multi-model": 1}
+    (line,) = process.complained()
+    assert "state/state.json: the saved state cannot be read" in line
+
+
+async def test_a_state_that_cannot_be_written_is_reported_and_serving_goes_on(folder: Path) -> None:
+    (folder / "state").write_text("a file and no folder")
+    process = Process(folder)
+    await process.start()
+    assert any("the state cannot be saved" in line for line in process.complained())
+    write(folder, "a", yaml(20))
+    assert versions_of_outcome(await process.next_outcome()) == ["v2"]
+
+
+def versions_of_outcome(outcome: Outcome) -> list[str]:
+    return [line.split(":")[0].split()[1] for line in outcome.applied]
+
+
+async def test_a_saved_configuration_that_is_not_good_any_more_is_not_used(folder: Path) -> None:
+    StateFolder(folder / "state").save(State(sources={str(folder / "config" / "a.yaml"): b"endpoints: ["}))
+    process = Process(folder)
+    await process.start()
+    assert any("not valid any more" in line for line in process.complained())
+
+
+# --- a restart under the same supervisor --------------------------------------------------------------------------------------
+
+
+async def test_a_restart_publishes_above_the_newest_revision_with_the_same_slots(folder: Path) -> None:
+    first = Process(folder)
+    await first.start()
+    write(folder, "b", yaml(10, name="other"))
+    await first.next_outcome()
+    (folder / "config" / "a.yaml").unlink()
+    await first.next_outcome()
+    step = await Process(folder, revision=3).start()
+    assert (step.kind, step.after.revision) == (Kind.PUBLISH_FULL, 4)
+    assert step.after.slots == first.published[-1].after.slots
+
+
+async def test_another_life_numbers_slots_afresh(folder: Path) -> None:
+    first = Process(folder)
+    await first.start()
+    write(folder, "a", yaml(10, name="renamed"))
+    await first.next_outcome()
+    assert sorted((await Process(folder).start()).after.slots.values()) == [1, 2]
+
+
+async def test_slots_that_were_lost_begin_above_what_was_counted(folder: Path) -> None:
+    step = await Process(folder, revision=5, used_slot=17).start()
+    assert sorted(step.after.slots.values()) == [18, 19]
+
+
+async def test_a_restart_says_what_changed_meanwhile(folder: Path) -> None:
+    await Process(folder).start()
+    write(folder, "a", yaml(20))
+    process = Process(folder, revision=1)
+    await process.start()
+    assert process.said() == [f"multi-model v2: challenger 10 → 20 ({folder}/config/a.yaml:5)"]
+
+
+async def test_a_restart_is_never_fatal(folder: Path) -> None:
+    await Process(folder).start()
+    write(folder, "new", BAD.replace("multi-model", "new"))
+    process = Process(folder, revision=1)
+    assert versions(await process.start()) == {"multi-model": 1}
+    assert "nothing of it is in force" in process.published[-1].document["notices"][0]
+
+
+async def test_a_restart_while_the_folder_is_away_keeps_what_was_in_force(folder: Path) -> None:
+    await Process(folder).start()
+    (folder / "config").rename(folder / "away")
+    process = Process(folder, revision=1)
+    assert versions(await process.start()) == {"multi-model": 1}
+    assert process.following.problems
+
+    (folder / "away" / "a.yaml").rename(folder / "away" / "b.yaml")
+    (folder / "away").rename(folder / "config")
+    outcome = await process.next_outcome()
+    while process.following.problems:
+        outcome = await process.next_outcome()
+    assert outcome.refused == ()
+    assert [document["name"] for document in (await Process(folder).start()).document["set"]] == ["multi-model"]
+
+
+async def test_a_restart_after_everything_was_deleted_serves_nothing(folder: Path) -> None:
+    await Process(folder).start()
+    (folder / "config" / "a.yaml").unlink()
+    process = Process(folder, revision=1)
+    assert versions(await process.start()) == {}
+
+
+# --- edits --------------------------------------------------------------------------------------------------------------------
+
+
+async def test_an_edit_is_published_as_a_difference_and_said(folder: Path) -> None:
+    process = Process(folder)
+    await process.start()
+    write(folder, "b", yaml(10, name="other"))
+    await process.next_outcome()
+    process.said()
+    path = write(folder, "a", yaml(50))
+    outcome = await process.next_outcome()
+    line = f"multi-model v2: challenger 10 → 50 ({path}:5)"
+    assert (outcome.applied, process.said()) == ((line,), [line])
+    step = process.published[-1]
+    assert (step.kind, step.after.revision, versions(step)) == (Kind.PUBLISH_CHANGE, 3, {"multi-model": 2})
+
+
+async def test_an_unchanged_reload_publishes_nothing(folder: Path) -> None:
+    process = Process(folder)
+    await process.start()
+    assert await process.following.look(forced=True) == Outcome()
+    write(folder, "a", "# only a comment\n" + yaml(10))
+    assert (await process.next_outcome()).applied == ()
+    assert len(process.published) == 1
+    assert StateFolder(folder / "state").load()[0].sources[str(folder / "config" / "a.yaml")].startswith(b"# only")
+
+
+async def test_a_reload_that_was_asked_for_waits_for_what_is_being_written(folder: Path) -> None:
+    process = Process(folder)
+    await process.start()
+    write(folder, "a", yaml(50))
+    assert versions_of_outcome(await process.following.look(forced=True)) == ["v2"]
+
+
+async def test_a_refused_edit_is_said_once_and_changes_nothing_but_the_notices(folder: Path) -> None:
+    process = Process(folder)
+    await process.start()
+    write(folder, "b", yaml(10, name="other"))
+    await process.next_outcome()
+    write(folder, "a", BAD)
+    outcome = await process.next_outcome()
+    assert outcome.applied == ()
+    assert len(outcome.refused) == 1
+    assert len(process.complained()) == 2
+    assert (await process.following.look()).idle
+    assert process.complained() == []
+    step = process.published[-1]
+    assert (step.document["set"], step.document["remove"], len(step.document["notices"])) == ([], [], 1)
+
+    write(folder, "b", yaml(20, name="other"))  # the others go on
+    assert versions_of_outcome(await process.next_outcome()) == ["v2"]
+    assert (await process.following.look(forced=True)).refused == outcome.refused
+    assert len(process.complained()) == 2  # who asks is told again
+
+
+async def test_a_mended_edit_says_so(folder: Path) -> None:
+    process = Process(folder)
+    await process.start()
+    write(folder, "a", BAD)
+    await process.next_outcome()
+    path = write(folder, "a", yaml(20))
+    await process.next_outcome()
+    assert process.said() == [f"multi-model v2: challenger 10 → 20 ({path}:5)", f"{path} is in order again"]
+    assert process.following.problems == ()
+
+
+async def test_a_deleted_file_removes_its_endpoints(folder: Path) -> None:
+    process = Process(folder)
+    await process.start()
+    write(folder, "b", yaml(10, name="other"))
+    await process.next_outcome()
+    process.said()
+    path = folder / "config" / "a.yaml"
+    path.unlink()
+    await process.next_outcome()
+    assert process.said() == [f"multi-model v1: removed ({path})"]
+    assert process.published[-1].document["remove"] == ["multi-model"]
+
+
+async def test_the_state_is_saved_before_the_step_is_published(folder: Path) -> None:
+    process = Process(folder)
+    await process.start()
+
+    def crash(step: Step) -> None:
+        raise RuntimeError("killed here")
+
+    process.before_publishing = crash
+    write(folder, "a", yaml(20))
+    with pytest.raises(RuntimeError, match="killed here"):
+        await process.next_outcome()
+    write(folder, "a", yaml(30))
+    # Version 2 was served to nobody, and 3 is not 2 with another meaning.
+    assert versions(await Process(folder, revision=1).start()) == {"multi-model": 3}
+
+
+async def test_more_entities_than_slots_are_refused_with_a_clear_error(folder: Path) -> None:
+    process = Process(folder, slots=4)
+    await process.start()
+    write(folder, "b", yaml(10, name="other"))
+    outcome = await process.next_outcome()
+    assert "more places for counters" in outcome.refused[0]
+    assert [step.after.revision for step in process.published] == [1]
+    write(folder, "a", yaml(20))  # the other edit waits with it, and both are tried again
+    assert "more places for counters" in (await process.next_outcome()).refused[0]
+    (folder / "config" / "b.yaml").unlink()
+    outcome = await process.next_outcome()
+    assert (versions_of_outcome(outcome), outcome.refused) == (["v2"], ())
+
+
+async def test_more_entities_than_slots_at_the_start_are_fatal(folder: Path) -> None:
+    with pytest.raises(StartError, match="more places for counters"):
+        await Process(folder, slots=2).start()
+
+
+async def test_everything_once_more(folder: Path) -> None:
+    process = Process(folder)
+    first = await process.start()
+    await process.following.publish_again()
+    step = process.published[-1]
+    assert (step.kind, step.after.revision) == (Kind.PUBLISH_FULL, 2)
+    assert orjson.loads(step.payload) == orjson.loads(first.payload)
