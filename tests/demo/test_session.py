@@ -79,7 +79,7 @@ async def post(address: str, path: str = "/serving-endpoints/demo/invocations") 
 async def test_an_edit_of_the_file_that_is_named_moves_the_shares(start_demo: StartDemo, tmp_path: Path) -> None:
     demo = await start_demo("--port", "0", "--no-traffic")
     place = await demo.until(r"^  edit +(\S+):(\d+)   change (\d+) ")
-    address = (await demo.until(r"ready on (http://\S+)"))[1]
+    address = (await demo.until(r"serving on (http://\S+)"))[1]
     assert re.findall(r"https?://[^\s,]+", demo.said)[0] == address
 
     served, prediction = await post(address)
@@ -116,7 +116,7 @@ async def test_a_taken_port_is_said_and_traffic_is_shown(start_demo: StartDemo) 
 async def test_the_model_servers_end_even_when_the_demo_is_killed(start_demo: StartDemo) -> None:
     demo = await start_demo("--port", "0", "--no-traffic")
     models = await demo.until(r"^  models .*:(\d+), .*:(\d+) ")
-    address = (await demo.until(r"ready on (http://\S+)"))[1]
+    address = (await demo.until(r"serving on (http://\S+)"))[1]
     assert await post(address)
     demo.process.kill()
     # Their standard output is the pipe that we read: its end is the end of all of them.
@@ -131,7 +131,7 @@ async def test_the_model_servers_end_even_when_the_demo_is_killed(start_demo: St
 
 async def test_a_second_demo_in_the_same_folder_is_refused_and_harms_nothing(start_demo: StartDemo, tmp_path: Path) -> None:
     first = await start_demo("--port", "0", "--no-traffic")
-    address = (await first.until(r"ready on (http://\S+)"))[1]
+    address = (await first.until(r"serving on (http://\S+)"))[1]
     file = tmp_path / session.FOLDER / "demo.yaml"
     before = file.read_bytes()
     second = await start_demo("--port", "0")

@@ -114,7 +114,7 @@ def _wait_for_ping(name: str, server: ModelServer, log: Path) -> None:
 def _ready_address(process: subprocess.Popen[bytes], log: Path) -> str:
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline and process.poll() is None:
-        ready = re.search(r"ready on (http://\S+)", log.read_text())
+        ready = re.search(r"serving on (http://\S+)", log.read_text())
         if ready:
             return ready[1]
         _pause()
