@@ -38,12 +38,13 @@ class RouteDraft:
 
 @dataclass(frozen=True, slots=True)
 class EndpointDraft:
-    """An endpoint as written, whatever the form. What could not be read (and was reported) is None or missing in it."""
+    """An endpoint as written, whatever the form. What could not be read (and was reported) is None or missing in it; without any
+    routes a single entity gets everything."""
 
     name: str
     place: Place
     entities: tuple[EntityDraft, ...]
-    routes: tuple[RouteDraft, ...]
+    routes: tuple[RouteDraft, ...] | None
     timeouts: Timeouts
     forward_credentials: bool
     kept: Mapping[str, Any]
@@ -56,7 +57,8 @@ def from_short(name: Read[str], fields: Fields, report: Report) -> EndpointDraft
     if models and not rows:
         report.add(models.place, f"endpoint {quoted(name.value)} has no served models")
     entities = tuple(_entity(key, row.value, report) for key, row in rows)
-    routes = [RouteDraft(key, row.value.get(words.TRAFFIC)) for key, row in rows if row.value.has(words.TRAFFIC)]
+    has_share = [(key, row.value) for key, row in rows if row.value.has(words.TRAFFIC) or row.value.has_unknown]
+    routes = [RouteDraft(key, model.get(words.TRAFFIC)) for key, model in has_share]
     return _endpoint(name, entities, tuple(routes), fields, fields.kept)
 
 
@@ -67,18 +69,16 @@ def from_long(fields: Fields, report: Report) -> EndpointDraft | None:
     if name is None or config is None:
         return None
     entities = tuple(_long_entity(row, report) for row in _entity_rows(name, config.value, report))
-    traffic = config.value.get(words.TRAFFIC_CONFIG)
-    routes = traffic.value.get(words.ROUTES) if traffic else None
-    rows = tuple(_route(row, report) for row in routes.value) if routes else ()
-    if len(entities) > 1 and not config.value.has(words.TRAFFIC_CONFIG):
-        report.add(
-            config.place, f"endpoint {quoted(name.value)} has {len(entities)} served entities, so it needs traffic_config.routes"
-        )
-    return _endpoint(name, entities, rows, fields, {**config.value.kept, **fields.kept})
+    routes = _routes(name, config.value, len(entities), report)
+    return _endpoint(name, entities, routes, fields, {**config.value.kept, **fields.kept})
 
 
 def _endpoint(
-    name: Read[str], entities: tuple[EntityDraft, ...], routes: tuple[RouteDraft, ...], fields: Fields, kept: Mapping[str, Any]
+    name: Read[str],
+    entities: tuple[EntityDraft, ...],
+    routes: tuple[RouteDraft, ...] | None,
+    fields: Fields,
+    kept: Mapping[str, Any],
 ) -> EndpointDraft:
     timeouts = fields.get(words.TIMEOUTS)
     seconds = {} if timeouts is None else {key: read.value for key, read in timeouts.value.values.items()}
@@ -91,7 +91,7 @@ def _entity_rows(endpoint: Read[str], config: Fields, report: Report) -> tuple[R
     modern, legacy = config.get(words.ENTITIES), config.get(words.LEGACY_ENTITIES)
     if config.has(words.ENTITIES) and config.has(words.LEGACY_ENTITIES):
         report.add(config.keys["served_models"], "served_entities and served_models say the same; keep served_entities")
-    elif not config.has(words.ENTITIES) and not config.has(words.LEGACY_ENTITIES):
+    elif not config.has(words.ENTITIES) and not config.has(words.LEGACY_ENTITIES) and not config.has_unknown:
         report.add(config.place, f"endpoint {quoted(endpoint.value)} has no served_entities")
     rows = modern or legacy
     if rows and not rows.value:
@@ -99,11 +99,26 @@ def _entity_rows(endpoint: Read[str], config: Fields, report: Report) -> tuple[R
     return rows.value if rows else ()
 
 
+def _routes(endpoint: Read[str], config: Fields, entities: int, report: Report) -> tuple[RouteDraft, ...] | None:
+    """Empty means the default of a single entity; None, that they could not be read."""
+    traffic = config.get(words.TRAFFIC_CONFIG)
+    routes = traffic.value.get(words.ROUTES) if traffic else None
+    if routes is not None:
+        return tuple(_route(row, report) for row in routes.value)
+    if config.has(words.TRAFFIC_CONFIG) or config.has_unknown:
+        return None
+    if entities > 1:
+        message = f"endpoint {quoted(endpoint.value)} has {entities} served entities, so it needs traffic_config.routes"
+        report.add(config.place, message)
+        return None
+    return ()
+
+
 def _long_entity(row: Read[Fields], report: Report) -> EntityDraft:
     name = row.value.get(words.SERVED_NAME)
     draft = _entity(name or Read(None, row.place), row.value, report)
     if row.value.has(words.SERVED_NAME) or draft.entity_name is None or draft.entity_version is None:
-        if not row.value.has(words.SERVED_NAME) and not _names_model(row.value):
+        if not row.value.has(words.SERVED_NAME) and not _names_model(row.value) and not row.value.has_unknown:
             report.add(row.place, "a served entity needs a name (or entity_name and entity_version, of which one is made)")
         return draft
     made = default_name(draft.entity_name.value, draft.entity_version.value)
@@ -128,7 +143,7 @@ def _entity(name: Read[str] | Read[None], fields: Fields, report: Report) -> Ent
     entity_name = _either(fields, words.ENTITY_NAME, words.MODEL_NAME, report)
     version = _either(fields, words.ENTITY_VERSION, words.MODEL_VERSION, report)
     has_url = fields.has(words.URL) or fields.has(words.URLS)
-    if not has_url and not _names_model(fields):
+    if not has_url and not _names_model(fields) and not fields.has_unknown:
         label = "a served entity" if name.value is None else quoted(name.value)
         message = f"{label} has no url; give it one, or entity_name and entity_version of a model that stands under `models:`"
         report.add(name.place, message)
@@ -146,7 +161,7 @@ def _entity(name: Read[str] | Read[None], fields: Fields, report: Report) -> Ent
 
 def _route(row: Read[Fields], report: Report) -> RouteDraft:
     name = _either(row.value, words.ROUTE_MODEL, words.ROUTE_ENTITY, report)
-    if not row.value.has(words.ROUTE_MODEL) and not row.value.has(words.ROUTE_ENTITY):
+    if not row.value.has(words.ROUTE_MODEL) and not row.value.has(words.ROUTE_ENTITY) and not row.value.has_unknown:
         report.add(row.place, "a route needs served_entity_name, the name of the served entity that gets the share")
     return RouteDraft(name, row.value.get(words.ROUTE_SHARE))
 

@@ -170,6 +170,8 @@ class Fields:
     keys: Mapping[str, Place]
     values: Mapping[str, Read[Any]]
     kept: Mapping[str, Any]
+    has_unknown: bool
+    """One of its keys is unknown. It may be any field misspelt, so that nothing is to be called missing."""
 
     def get(self, wanted: Field[T]) -> Read[T] | None:
         return self.values.get(wanted.name)
@@ -203,11 +205,12 @@ class Record:
                 report.add(key.place, f"{key.text}: {found.refused}")
             elif (read := found.kind.read(value, key.text, report)) is not None:
                 values[key.text] = read
+        has_unknown = len(keys) < len(node.entries)
         for f in self.fields:
-            if f.required and f.name not in keys:
+            if f.required and f.name not in keys and not has_unknown:
                 report.add(node.place, f"{label}: {f.name} is missing{f': {f.about}' if f.about else ''}")
         kept = {name: read.value for name, read in values.items() if known[name].kept}
-        return Read(Fields(node.place, keys, values, kept), node.place)
+        return Read(Fields(node.place, keys, values, kept, has_unknown), node.place)
 
     def _unknown(self, key: tree.Scalar, value: Node, report: Report) -> None:
         if _lacks_space(key) and isinstance(value, tree.Scalar) and scalars.is_null(value):

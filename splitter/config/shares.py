@@ -23,10 +23,12 @@ class Share:
 def allot(endpoint: EndpointDraft, report: Report) -> Mapping[str, Share]:
     """The share of every entity by its name; without a route it is 0: reachable by name only. Meaningless after a report."""
     _check_names(endpoint, report)
-    if not endpoint.routes and len(endpoint.entities) == 1:
+    if endpoint.routes == () and len(endpoint.entities) == 1:
         return {entity.name: Share(TICKETS, entity.place) for entity in endpoint.entities if entity.name is not None}
     shares = {entity.name: Share(0, entity.place) for entity in endpoint.entities if entity.name is not None}
-    routed = _routed(endpoint, report)
+    if endpoint.routes is None:
+        return shares
+    routed = _routed(endpoint.routes, endpoint, report)
     rest = _rest(routed, report)
     written = {name: route.tickets.value for name, route in routed.items() if route.tickets and route.tickets.value is not None}
     left = TICKETS - sum(written.values())
@@ -51,12 +53,12 @@ def _check_names(endpoint: EndpointDraft, report: Report) -> None:
         first.setdefault(entity.name, entity.place)
 
 
-def _routed(endpoint: EndpointDraft, report: Report) -> dict[str, RouteDraft]:
+def _routed(routes: tuple[RouteDraft, ...], endpoint: EndpointDraft, report: Report) -> dict[str, RouteDraft]:
     """The routes by name, unknown ones included: what they take is a part of the sum, so that one slip is one problem."""
     names = [entity.name for entity in endpoint.entities if entity.name is not None]
     all_known = len(names) == len(endpoint.entities)
     routed: dict[str, RouteDraft] = {}
-    for route in endpoint.routes:
+    for route in routes:
         if route.entity is None:
             continue
         name, place = route.entity.value, route.entity.place

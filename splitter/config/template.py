@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 
 from splitter.routing.url import parse_upstream_url
 
+_PLAIN = re.compile(r"http://[A-Za-z0-9._-]+(:[0-9]+)?(/[A-Za-z0-9._/-]*)?")
 _HEAD = """\
 # splitter: one endpoint, requests split over the model servers below by the percentages under `traffic`.
 # Check this file with `splitter validate`, serve it with `splitter serve`. A saved change is in force within a second, and no
@@ -30,8 +32,12 @@ _CANDIDATE = """\
 """
 
 
-def commented_file(urls: Sequence[str]) -> str:
+DEFAULT_NAME = "my-endpoint"
+
+
+def commented_file(urls: Sequence[str], name: str = DEFAULT_NAME) -> str:
     """A configuration with one endpoint and a served model for each URL: `current` takes the rest, `challenger` 10, others 0.
+    The endpoint's `name` is written as it is given.
 
     Raises:
         ValueError: no URL, too many, or one is not that of a model server; a sentence.
@@ -39,7 +45,7 @@ def commented_file(urls: Sequence[str]) -> str:
     if not 1 <= len(urls) <= 15:
         raise ValueError(f"an endpoint has 1 to 15 served models, so give 1 to 15 URLs, not {len(urls)}")
     rows = [_row(name, url, traffic) for (name, traffic), url in zip(_roles(len(urls)), urls, strict=True)]
-    return _HEAD + "".join(rows) + (_CANDIDATE if len(urls) == 1 else "") + _FOOT
+    return _HEAD.replace(DEFAULT_NAME, name) + "".join(rows) + (_CANDIDATE if len(urls) == 1 else "") + _FOOT
 
 
 def _roles(count: int) -> list[tuple[str, str]]:
@@ -48,5 +54,7 @@ def _roles(count: int) -> list[tuple[str, str]]:
 
 
 def _row(name: str, url: str, traffic: str) -> str:
-    # In double quotes, as JSON writes them: a URL may hold `: `-like or `#`-like text that ends a plain word.
-    return f"      {name}:\n        url: {json.dumps(str(parse_upstream_url(url)))}\n        traffic: {traffic}\n"
+    text = str(parse_upstream_url(url))
+    # Beyond these characters, quotes as JSON writes them: a plain word may end at a `#` or a `:`, or mean something else.
+    written = text if _PLAIN.fullmatch(text) else json.dumps(text)
+    return f"      {name}:\n        url: {written}\n        traffic: {traffic}\n"
