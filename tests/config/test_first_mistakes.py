@@ -79,15 +79,16 @@ GOLDEN = {
         'f.yaml:9:33: error: the route names "currnet", which is no served entity here; did you mean "current"?',
     ],
     JSON_COMMA: [
-        "f.yaml:3:3: error: expected ',' or '}' before this '\"': is a comma missing? What is to end with '}' begins at line 1, column 1."
+        "f.yaml:3:3: error: expected ',' or '}' before this '\"': is a comma missing?"
+        " What is to end with '}' begins at line 1, column 1."
     ],
     FLOW_COMMA: [
         "f.yaml:4:51: error: expected ',' or '}' before this ':': is a comma missing between two fields?"
         " What is to end with '}' begins at line 4, column 16."
     ],
     UNREGISTERED: [
-        'f.yaml:6:64: error: "model-A-2" of endpoint "multi-model" has no url, and model-A version 2 is not registered under `models:`;'
-        " of model-A there is version 1",
+        'f.yaml:6:64: error: "model-A-2" of endpoint "multi-model" has no url,'
+        " and model-A version 2 is not registered under `models:`; of model-A there is version 1",
         'f.yaml:9:39: error: "model-a-1" of endpoint "other" has no url, and model-a version 1 is not registered under `models:`;'
         ' registered are model-A; did you mean "model-A"?',
     ],

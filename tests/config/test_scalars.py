@@ -66,8 +66,37 @@ def test_plain_words_that_everybody_reads_alike(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["1.10", "0755", "00", "0x1F", "0o7", "0b1", "1_000", "+1", "-1", ".5", "1.", "1e3", ".inf", "-.INF", ".nan"]
-    + ["on", "Off", "YES", "no", "true", "False", "null", "~", "", "12:30", "1:2:3", "2024-01-02", "2024-01-02T03:04:05Z", "="],
+    [
+        "1.10",
+        "0755",
+        "00",
+        "0x1F",
+        "0o7",
+        "0b1",
+        "1_000",
+        "+1",
+        "-1",
+        ".5",
+        "1.",
+        "1e3",
+        ".inf",
+        "-.INF",
+        ".nan",
+        "=",
+        "on",
+        "Off",
+        "YES",
+        "no",
+        "true",
+        "False",
+        "null",
+        "~",
+        "",
+        "12:30",
+        "1:2:3",
+        "2024-01-02",
+        "2024-01-02T03:04:05Z",
+    ],
 )
 def test_words_that_need_quotes_to_be_text(text: str) -> None:
     with pytest.raises(scalars.Refused):

@@ -94,7 +94,7 @@ def test_a_file_may_say_that_it_has_nothing(text: str) -> None:
         ("name: x", "f.yaml:1:1: error: the file: config is missing: it holds served_entities and traffic_config"),
         (
             "a:1",
-            "f.yaml:1:1: error: the file: expected a configuration file with fields such as endpoints, models, not a:1; write a space",
+            "f.yaml:1:1: error: the file: expected a configuration file with fields such as endpoints, models, not a:1; write",
         ),
     ],
 )
