@@ -22,6 +22,7 @@ from splitter.dataplane.acceptor import Acceptor
 from splitter.dataplane.plane import DataPlane
 from splitter.settings import WorkerStart, loads
 from splitter.shared_memory import PID, Layout, attach
+from splitter.telemetry.slab import settle_stripe
 
 log = logging.getLogger("splitter.worker")
 
@@ -46,9 +47,12 @@ class Worker:
         listener.setblocking(False)
         self.plane = DataPlane(loop, start.settings, words, start.stripe, start.control_socket)
         self._acceptor = Acceptor(self.plane, listener, layout, start.stripe)
+        self._supervisor_gone = False
         self._draining: asyncio.Task[None] | None = None
         self.done = asyncio.Event()
         words[layout.worker(start.stripe) + PID] = os.getpid()
+        # What the worker before us on this stripe left in flight; ours to settle, since a stripe has one writer.
+        settle_stripe(words, layout, start.stripe)
 
     def start(self) -> None:
         self.plane.tick()
@@ -87,6 +91,8 @@ class Worker:
             self.drain()
 
     def _send(self, frame: bytes) -> None:
+        if self._supervisor_gone:
+            return
         try:
             self._channel.send(frame)
         except OSError as exc:
@@ -95,10 +101,12 @@ class Worker:
     def _on_supervisor_gone(self) -> None:
         """Without it nobody would replace us or tell us of changes: free the port at once, finish, and end."""
         self._loop.remove_reader(self._channel)
+        self._supervisor_gone = True
         self._acceptor.close_at_once()
         self.drain(listener_at_once=True)
 
     async def _drain(self, listener_at_once: bool) -> None:
+        """Looks every 20 ms instead of being told: a drain is once in a process's life, an event would be work in every request."""
         plane = self.plane
         plane.draining = True
         began = monotonic()
@@ -114,13 +122,13 @@ class Worker:
         for downstream in tuple(plane.downstreams):
             downstream.close_idle()
         lingering_until = min(until, monotonic() + plane.limits.linger_s + 0.5)
-        while plane.downstreams and monotonic() < lingering_until:
+        while plane.downstreams and monotonic() < lingering_until:  # noqa: ASYNC110 - see _drain
             await asyncio.sleep(LOOK_S)
         self._send(encode(Kind.DRAINED))
         self.done.set()
 
     async def _wait_for_settled(self, exchanges: frozenset[object], until: float) -> None:
-        while exchanges & self.plane.busy() and monotonic() < until:
+        while exchanges & self.plane.busy() and monotonic() < until:  # noqa: ASYNC110 - see _drain
             await asyncio.sleep(LOOK_S)
 
 

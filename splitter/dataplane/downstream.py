@@ -35,12 +35,14 @@ class Downstream(asyncio.BufferedProtocol):
     `_receive_ahead` while an answer is awaited, or `_receive_nothing` when the connection is ending."""
 
     __slots__ = (
-        "_ahead", "_body_size", "_closing", "_fixed_forwarded", "_full_bytes", "_head", "_lingered", "_probe", "_reader", "_receive",
+        "_ahead", "_body_size", "_buffer", "_closing", "_fixed_forwarded", "_full_bytes", "_head", "_keepalive_s", "_lingered", "_probe", "_reader", "_receive",
         "_transport", "_trusted", "_unsent", "deadline", "ended", "exchange", "is_full", "is_paused", "looked_at", "plane",
     )  # fmt: skip
 
     def __init__(self, plane: DataPlane) -> None:
         self.plane = plane
+        self._buffer = plane.buffer
+        self._keepalive_s = plane.limits.keepalive_s
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._fixed_forwarded = b""
         self._trusted = False
@@ -83,11 +85,11 @@ class Downstream(asyncio.BufferedProtocol):
         self.plane.opened(self)
         self.plane.wheel.add(self, now + self.plane.limits.keepalive_s, now)
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - one buffer for all connections, whatever is asked for
-        return self.plane.buffer
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._receive(self, bytes(self.plane.buffer[:nbytes]))
+        self._receive(self, self._buffer[:nbytes].tobytes())
 
     def eof_received(self) -> bool:
         # A half-close counts as gone: on many platforms a killed client looks exactly like it.
@@ -98,7 +100,7 @@ class Downstream(asyncio.BufferedProtocol):
         self.plane.wheel.arm(self, monotonic() + self.plane.limits.linger_s)
         return False
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - how it ended makes no difference
+    def connection_lost(self, exc: Exception | None) -> None:
         self.ended = True
         if self.exchange is not None:
             self.exchange.client_gone()
@@ -275,7 +277,9 @@ class Downstream(asyncio.BufferedProtocol):
                 self.plane.loop.call_soon(self._read_ahead)
         else:
             self._receive = Downstream._receive_head
-            self.plane.wheel.arm(self, now + self.plane.limits.keepalive_s)
+            self.deadline = at = now + self._keepalive_s
+            if at < self.looked_at:
+                self.plane.wheel.arm(self, at)
 
     def pause_reading(self) -> None:
         if not self.is_paused and not self.ended and not self._closing:

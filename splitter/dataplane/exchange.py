@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum
 from time import monotonic
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from splitter.dataplane.pool import Pool, Replicas, fewer_in_flight
-from splitter.dataplane.replies import LocalAnswer, render, render_error
+from splitter.dataplane.replies import render, render_error
 from splitter.errors import (
     ClientError,
     InternalError,
@@ -29,9 +29,9 @@ from splitter.errors import (
     UpstreamTruncated,
     UpstreamUnreachable,
 )
-from splitter.http.answer import STATUS_LINES, AnswerHead, date_line
+from splitter.http.answer import STATUS_LINES, AnswerHead
 from splitter.http.body import LAST_CHUNK, chunk
-from splitter.routing.snapshot import Endpoint, ServedEntity
+from splitter.routing.snapshot import Endpoint, Route, ServedEntity
 from splitter.telemetry.slab import OVERHEAD, UPSTREAM, WHOLE, Count, observe
 
 if TYPE_CHECKING:
@@ -82,7 +82,11 @@ NEXT: Mapping[tuple[State, Event], State] = MappingProxyType(
         (ANSWERING, GONE): SETTLED,
     }
 )
-"""Anything else is a fault in splitter: KeyError."""
+"""Anything else is a fault in splitter."""
+
+# The same table by number, for the four steps of every request: two indexes cost a quarter of a pair as a key. What is not in it
+# has no row to go to, so that a fault in splitter ends as an error and not as a state that nobody expects.
+_NEXT: tuple[dict[Event, State], ...] = tuple({event: NEXT[state, event] for event in Event if (state, event) in NEXT} for state in State)
 
 OUTCOME_OF: Mapping[type[SplitterError], Count] = MappingProxyType(
     {
@@ -99,7 +103,8 @@ OUTCOME_OF: Mapping[type[SplitterError], Count] = MappingProxyType(
 """By the first class of the error's ancestry that stands here."""
 
 ANSWERED_AS = (int(Count.ANSWERED_2XX), int(Count.ANSWERED_3XX), int(Count.ANSWERED_4XX), int(Count.ANSWERED_5XX))
-_STARTED, _RETRIED, _BYTES_IN, _BYTES_OUT = int(Count.STARTED), int(Count.RETRIED), int(Count.BYTES_IN), int(Count.BYTES_OUT)
+_STARTED, _RETRIED, _LOCAL = int(Count.STARTED), int(Count.RETRIED), int(Count.LOCAL)
+_BYTES_IN, _BYTES_OUT = int(Count.BYTES_IN), int(Count.BYTES_OUT)
 
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 """RFC 9110 §9.2.2. PROPFIND and its like are left out: what a model server does with them is unknown."""
@@ -114,40 +119,35 @@ MAX_HELD = 65_536
 class Exchange:
     """Made when the head of a request has been read; `body` is what came with it, `complete` whether that was all."""
 
-    __slots__ = (
-        "_attempts", "_body", "_connecting", "_downstream", "_endpoint", "_entity", "_held_bytes", "_plane", "_pool", "_received_at",
-        "_replayable", "_replicas", "_request", "_request_id", "_reused", "_sent_at", "_slot", "_started_at", "_state", "_status", "_total_at",
-        "_upstream", "chunked_out", "close_delimited", "complete", "is_head", "keep_alive",
-    )  # fmt: skip
+    # What most requests leave as it is stands here and not in __init__: each assignment there costs 15 ns.
+    _slot = 0
+    _endpoint: Endpoint
+    _entity: ServedEntity | None = None
+    _replicas: Replicas = ()
+    _pool: Pool | None = None
+    _upstream: Upstream | None = None
+    _cancel_connecting: Callable[[], object] | None = None
+    _attempts = 0
+    _reused = False
+    _held_bytes = 0
+    _sent_at = 0.0
+    _received_at = 0.0
+    _total_at = 0.0
+    _status = 0
+    chunked_out = False
+    close_delimited = False
 
     def __init__(self, downstream: Downstream, request: RequestHead, body: bytes, complete: bool, started_at: float) -> None:
         self._plane = downstream.plane
         self._downstream = downstream
         self._request = request
-        self._request_id = request.request_id or self._plane.new_request_id()
         self._body = body
-        self.complete = complete
-        self._replayable = complete
-        self._state = STARTED
-        self._endpoint: Endpoint | None = None
-        self._entity: ServedEntity | None = None
-        self._slot = self._plane.no_entity_slot
-        self._replicas: Replicas = ()
-        self._pool: Pool | None = None
-        self._upstream: Upstream | None = None
-        self._connecting: Callable[[], object] | None = None
-        self._attempts = 0
-        self._reused = False
-        self._held_bytes = 0
+        self._replayable = self.complete = complete
         self._started_at = started_at
-        self._sent_at = 0.0
-        self._received_at = 0.0
-        self._total_at = 0.0
-        self._status = 0
+        self._state = STARTED
+        self._request_id = request.request_id or self._plane.new_request_id()
         self.is_head = request.method == b"HEAD"
         self.keep_alive = request.keep_alive
-        self.chunked_out = False
-        self.close_delimited = False
 
     # --- begin ----------------------------------------------------------------------------------------------------------------
 
@@ -155,28 +155,36 @@ class Exchange:
         """The whole decision, on one snapshot: match → pick (or named) → admit → open."""
         plane = self._plane
         try:
-            route = plane.snapshot.routes.get(self._request.path)
+            route = plane.snapshot.routes.get(self._request.path) or self._route_elsewhere()
             if route is None:
-                local = plane.local_answer(self._request)
-                if local is not None:
-                    self._answer_locally(local)
-                    return
-                route = plane.route_elsewhere(self._request.path)
-            self._endpoint = route.endpoint
-            self._entity = entity = route.named or route.endpoint.split.pick(plane.draw())
-            plane.admit()
+                return
+            self._endpoint = endpoint = route.endpoint
+            self._entity = entity = route.named or endpoint.split.pick(plane.draw())
+            if plane.held_bytes > plane.max_held_bytes:
+                raise NoCapacity("splitter holds as many bytes for slow connections as it may; nothing was sent to a model server")
         except SplitterError as error:
             self._refuse(error)
             return
-        self._slot = plane.slot(entity.slot)
-        plane.words[self._slot + _STARTED] += 1
-        self._total_at = self._started_at + route.endpoint.timeouts["total"]
+        live = plane.live[entity.key]
+        self._replicas = live.replicas
+        self._slot = live.slot
+        plane.words[live.slot + _STARTED] += 1
+        self._total_at = self._started_at + endpoint.timeouts["total"]
         if self._request.expects_continue and not self.complete:
             # Ours to answer and never forwarded: the model server would answer it a second time (RFC 9110 §10.1.1).
             self._downstream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._replicas = replicas = plane.pools[entity.key]
-        self._state = NEXT[self._state, OPEN]
-        self._open(replicas[0] if len(replicas) == 1 else replicas[fewer_in_flight(replicas)], fresh=False)
+        self._state = _NEXT[self._state][OPEN]
+        self._open(fewer_in_flight(live.replicas), fresh=False)
+
+    def _route_elsewhere(self) -> Route | None:
+        """For what is no prediction: the control plane's route; None when it has been answered here and now."""
+        local = self._plane.local_answer(self._request)
+        if local is None:
+            return self._plane.route_elsewhere(self._request.path)
+        self._end_connection_unless_clean()
+        self._downstream.write(render(local, self._request_id, b"", self.keep_alive, self._request.minor, self.is_head))
+        self._advance(ANSWERED, _LOCAL)
+        return None
 
     def _open(self, pool: Pool, fresh: bool) -> None:
         """Hold a place in `pool` and get a connection, an idle one unless `fresh`."""
@@ -189,56 +197,55 @@ class Exchange:
             self._connected(upstream)
         else:
             self._reused = False
-            self._connecting = self._plane.spawn(self._connect(pool))
+            self._cancel_connecting = self._plane.spawn(self._connect(pool))
             self._arm(self._total_at)
 
     async def _connect(self, pool: Pool) -> None:
-        endpoint = self._endpoint
-        limit_s = endpoint.timeouts["connect"] if endpoint is not None else 2.0
         try:
-            upstream = await pool.connect(limit_s)
+            upstream = await pool.connect(self._endpoint.timeouts["connect"])
         except UpstreamUnreachable as error:
-            self._connecting = None
+            self._cancel_connecting = None
             self.upstream_failed(error)
             return
-        self._connecting = None
+        self._cancel_connecting = None
         self._connected(upstream)
 
     def _connected(self, upstream: Upstream) -> None:
         """Write the head and what there is of the body, in one call."""
-        self._state = NEXT[self._state, CONNECTED]
+        self._state = _NEXT[self._state][CONNECTED]
         self._upstream = upstream
         upstream.start(self)
         body = self._body
+        upstream.write(self._request_bytes(body))
+        self._plane.words[self._slot + _BYTES_IN] += len(body)
+        self._sent_at = now = monotonic()
+        if self.complete:
+            self._arm(now + self._endpoint.timeouts["first_byte"])
+        else:
+            self._downstream.resume_reading()
+            self._arm(now + self._endpoint.timeouts["idle"])
         if not self._replayable:
             self._body = b""
             self._release_held()
-        upstream.write(self._request_bytes(body))
-        self._sent_at = now = monotonic()
-        self._plane.words[self._slot + _BYTES_IN] += len(body)
-        if self.complete:
-            self._arm(now + self._timeout("first_byte"))
-        else:
-            self._downstream.resume_reading()
-            self._arm(now + self._timeout("idle"))
 
     def _request_bytes(self, body: bytes) -> bytes:
         """One canonical request: our target, one Host, one framing, no hop-by-hop field, our own account of where it came from."""
         request, pool = self._request, self._pool
         assert pool is not None  # noqa: S101 - set by _open, the only way here
         address = pool.address
-        endpoint = self._endpoint
         kept = request.kept
-        if request.credentials and endpoint is not None and endpoint.forward_credentials:
+        if request.credentials and self._endpoint.forward_credentials:
             kept += request.credentials
         query = request.query
         if query and b"?" in address.target:
             query = b"&" + query[1:]
-        if not self.complete and request.length < 0:
+        if request.length > 0:
+            framing = b"\r\nContent-Length: %d\r\n\r\n" % request.length
+        elif request.length < 0 and not self.complete:
             framing = b"\r\nTransfer-Encoding: chunked\r\n\r\n"
             body = chunk(body) if body else b""
-        elif request.length or request.method in WITH_BODY:
-            framing = b"\r\nContent-Length: %d\r\n\r\n" % (request.length if request.length >= 0 else len(body))
+        elif body or request.method in WITH_BODY:
+            framing = b"\r\nContent-Length: %d\r\n\r\n" % len(body)
         else:
             framing = b"\r\n\r\n"
         return b"".join(
@@ -267,7 +274,7 @@ class Exchange:
             self._upstream.write(data)
         if self._state is AWAITING:
             now = monotonic()
-            self._arm(now + self._timeout("first_byte" if complete else "idle"))
+            self._arm(now + self._endpoint.timeouts["first_byte" if complete else "idle"])
 
     def _hold(self, payload: bytes) -> None:
         self._body += payload
@@ -292,11 +299,11 @@ class Exchange:
     def answer_began(self, answer: AnswerHead, payload: bytes, done: bool) -> None:
         """The head of the answer with the first bytes of its body, `done` when they are all of it."""
         self._received_at = now = monotonic()
-        self._state = NEXT[self._state, BEGAN]
+        self._state = _NEXT[self._state][BEGAN]
         entity = self._entity
         assert entity is not None  # noqa: S101 - there is an answer, so there was a request
         framing = self._frame(answer)
-        kept = answer.kept if date_line(answer.kept) else answer.kept + self._plane.date_line
+        kept = answer.kept if answer.has_date else answer.kept + self._plane.date_line
         size = len(payload)
         if self.chunked_out:
             payload = (chunk(payload) if payload else b"") + (LAST_CHUNK if done else b"")
@@ -310,7 +317,7 @@ class Exchange:
             self._answered(answer.status)
         else:
             self._status = answer.status
-            self._arm(now + self._timeout("idle"))
+            self._arm(now + self._endpoint.timeouts["idle"])
 
     def _frame(self, answer: AnswerHead) -> bytes:
         """Decide how the client is told the body's end, and whether its connection goes on; the field lines for both."""
@@ -344,15 +351,10 @@ class Exchange:
         if done:
             self._answered(self._status)
         else:
-            self._arm(now + self._timeout("idle"))
+            self._arm(now + self._endpoint.timeouts["idle"])
 
     def _answered(self, status: int) -> None:
         self._advance(ANSWERED, ANSWERED_AS[status // 100 - 2])
-
-    def _answer_locally(self, local: LocalAnswer) -> None:
-        self._end_connection_unless_clean()
-        self._downstream.write(render(local, self._request_id, b"", self.keep_alive, self._request.minor, self.is_head))
-        self._advance(ANSWERED, int(Count.LOCAL))
 
     # --- what goes wrong ------------------------------------------------------------------------------------------------------
 
@@ -409,7 +411,7 @@ class Exchange:
     def _retry(self, error: UpstreamError) -> None:
         pool = self._pool
         assert pool is not None  # noqa: S101 - an attempt was made
-        self._state = NEXT[self._state, RETRY]
+        self._state = _NEXT[self._state][RETRY]
         self._plane.words[self._slot + _RETRIED] += 1
         pool.in_flight -= 1
         self._pool = None
@@ -460,17 +462,17 @@ class Exchange:
         """Go to SETTLED. A second call does nothing: the end of a connection is told twice, by end of file and as lost."""
         if self._state is SETTLED:
             return
-        self._state = NEXT[self._state, event]
+        self._state = _NEXT[self._state][event]
         self._settle(outcome)
 
     def _settle(self, outcome: int) -> None:
         """Give back everything, count, and let the client's connection go on."""
         plane = self._plane
         now = monotonic()
-        if self._connecting is not None:
+        if self._cancel_connecting is not None:
             # Or the connection would be made and the request of a client that has gone be sent after all.
-            self._connecting()
-            self._connecting = None
+            self._cancel_connecting()
+            self._cancel_connecting = None
         upstream = self._upstream
         if upstream is not None:
             self._upstream = None
@@ -479,8 +481,9 @@ class Exchange:
             upstream.release(now)
         if self._pool is not None:
             self._pool.in_flight -= 1
-        self._release_held()
-        words, slot = plane.words, self._slot
+        if self._held_bytes:
+            self._release_held()
+        words, slot = plane.words, self._slot or plane.no_entity_slot
         words[slot + outcome] += 1
         whole = now - self._started_at
         observe(words, slot + WHOLE, whole)
@@ -490,12 +493,12 @@ class Exchange:
             observe(words, slot + OVERHEAD, whole - upstream_s)
         self._downstream.exchange_settled(self.keep_alive, now)
 
-    def _timeout(self, name: Literal["connect", "first_byte", "idle"]) -> float:
-        assert self._endpoint is not None  # noqa: S101 - set before anything waits
-        return self._endpoint.timeouts[name]
-
     def _arm(self, at: float) -> None:
-        self._plane.wheel.arm(self._downstream, at if at < self._total_at else self._total_at)
+        """Move the client connection's deadline, which is also this request's; only an earlier one concerns the wheel."""
+        downstream = self._downstream
+        downstream.deadline = at = at if at < self._total_at else self._total_at
+        if at < downstream.looked_at:
+            self._plane.wheel.arm(downstream, at)
 
 
 def outcome_of(error: SplitterError) -> int:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 import orjson
 
 from splitter import __version__
-from splitter.dataplane.pool import Pools
+from splitter.dataplane.pool import LiveEntities
 from splitter.dataplane.replies import JSON, LocalAnswer
 from splitter.dataplane.resolver import Resolver
 from splitter.dataplane.wheel import TICK_S, Wheel
-from splitter.errors import MethodNotAllowed, NoCapacity, NoSuchRoute, UnknownEndpoint
+from splitter.errors import MethodNotAllowed, NoSuchRoute, UnknownEndpoint
+from splitter.http.answer import AnswerHeads
 from splitter.routing.document import DEFAULT_TIMEOUTS, TICKETS, ChangeDocument
 from splitter.routing.snapshot import EMPTY, Address, Endpoint, EntityKey, Route, ServedEntity, Snapshot, apply_change
 from splitter.routing.split import Split
@@ -44,8 +45,10 @@ class DataPlane:
     def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings, words: memoryview, stripe: int, control_socket: str) -> None:
         self.loop = loop
         self.limits = settings.limits
+        self.max_held_bytes = settings.limits.held_bytes
         self.snapshot: Snapshot = EMPTY
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
+        self.answer_heads = AnswerHeads(settings.limits.fields)
         self.wheel = Wheel(monotonic())
         self.resolver = Resolver(monotonic)
         self.draining = False
@@ -58,7 +61,7 @@ class DataPlane:
         self.no_entity_slot = slot_base(self._layout, stripe, NO_ENTITY)
         self._header = self._layout.worker(stripe)
         self._stripe = stripe
-        self._held_bytes = 0
+        self.held_bytes = 0
         self._accepted = 0
         self._trusted = tuple(ipaddress.ip_network(block) for block in settings.trusted_proxies)
         self._ids = count(1)
@@ -69,9 +72,10 @@ class DataPlane:
         # Seeded from the system by itself: two workers that drew the same tickets would double every deviation from the shares.
         self._random_bits = random.Random().getrandbits  # noqa: S311
         self._control = _control_route(control_socket)
-        self.pools = Pools(self)
+        self.entities = LiveEntities(self)
+        self.live = self.entities.by_key
         if self._control.named is not None:
-            self.pools.swap({}, {CONTROL_KEY: self._control.named})
+            self.entities.swap({}, {CONTROL_KEY: self._control.named})
 
     # --- routing --------------------------------------------------------------------------------------------------------------
 
@@ -90,7 +94,7 @@ class DataPlane:
         touched = set(change["remove"]) | {document["name"] for document in change["set"]}
         if change["full"]:
             touched |= old.endpoints.keys()
-        self.pools.swap(_entities(old, touched), _entities(new, touched))
+        self.entities.swap(_entities(old, touched), _entities(new, touched))
         self.snapshot = new
 
     def route_elsewhere(self, path: bytes) -> Route:
@@ -131,19 +135,10 @@ class DataPlane:
 
     # --- bounds ---------------------------------------------------------------------------------------------------------------
 
-    def admit(self) -> None:
-        """Raises NoCapacity when this worker holds as many bytes in its buffers as it may."""
-        if self._held_bytes > self.limits.held_bytes:
-            raise NoCapacity("splitter holds as many bytes for slow connections as it may; the request was not sent to a model server")
-
     def held(self, difference: int) -> None:
         """Bytes that are held in a buffer now, or not any more."""
-        self._held_bytes += difference
-        self.words[self._header + HELD_BYTES] = max(0, self._held_bytes)
-
-    @property
-    def held_bytes(self) -> int:
-        return self._held_bytes
+        self.held_bytes += difference
+        self.words[self._header + HELD_BYTES] = max(0, self.held_bytes)
 
     @property
     def is_full(self) -> bool:

@@ -16,14 +16,19 @@ if TYPE_CHECKING:
     from splitter.dataplane.plane import DataPlane
 
 
+MAX_IDLE_S = 60.0
+"""Whatever a server announces: an idle connection is not worth its descriptor for longer."""
+
+
 class Pool:
     """The connections to one address of one served entity. `in_flight` counts the requests that hold or open one."""
 
-    __slots__ = ("_closed", "_plane", "address", "idle", "in_flight")
+    __slots__ = ("_closed", "_idle_s", "_plane", "address", "idle", "in_flight")
 
     def __init__(self, plane: DataPlane, address: Address) -> None:
         self._plane = plane
         self._closed = False
+        self._idle_s = plane.limits.pool_idle_s
         self.address = address
         self.idle: list[Upstream] = []
         self.in_flight = 0
@@ -42,12 +47,13 @@ class Pool:
 
     def put(self, upstream: Upstream, now: float, announced_s: int | None) -> None:
         """Keep a connection whose answer was read to its end. `announced_s` is the server's Keep-Alive timeout, if it gave one."""
-        idle_s = self._plane.limits.pool_idle_s if announced_s is None else min(announced_s - 1.0, 60.0)
+        idle_s = self._idle_s if announced_s is None else min(announced_s - 1.0, MAX_IDLE_S)
         if self._closed or idle_s <= 0:
             upstream.abort()
             return
-        upstream.idle_until = now + idle_s
-        self._plane.wheel.arm(upstream, upstream.idle_until)
+        upstream.idle_until = upstream.deadline = at = now + idle_s
+        if at < upstream.looked_at:
+            self._plane.wheel.arm(upstream, at)
         self.idle.append(upstream)
 
     def forget(self, upstream: Upstream) -> None:
@@ -114,44 +120,50 @@ class Pool:
 Replicas = tuple[Pool, ...]
 
 
-def fewer_in_flight(replicas: Replicas) -> int:
-    """Index of a replica: two drawn at random, the one with fewer requests (the power of two choices)."""
-    first, second = random.sample(range(len(replicas)), 2)
-    return first if replicas[first].in_flight <= replicas[second].in_flight else second
+def fewer_in_flight(replicas: Replicas) -> Pool:
+    """Two drawn at random, the one with fewer requests: the power of two choices."""
+    if len(replicas) == 1:
+        return replicas[0]
+    first, second = random.sample(replicas, 2)
+    return first if first.in_flight <= second.in_flight else second
 
 
-class Pools:
-    """The live side of the snapshot, keyed by served entity: what is kept keeps its connections, what is removed drains."""
+class Live:
+    """The live side of one served entity: its replicas, and the index of the first word of its slot in this worker's stripe."""
 
-    __slots__ = ("_by_key", "_plane")
+    __slots__ = ("replicas", "slot")
+
+    def __init__(self, replicas: Replicas, slot: int) -> None:
+        self.replicas = replicas
+        self.slot = slot
+
+
+class LiveEntities:
+    """Live state, keyed by served entity: what a change keeps keeps its connections, what it removes drains."""
+
+    __slots__ = ("_plane", "by_key")
 
     def __init__(self, plane: DataPlane) -> None:
         self._plane = plane
-        self._by_key: dict[EntityKey, Replicas] = {}
+        self.by_key: dict[EntityKey, Live] = {}
 
-    def __getitem__(self, key: EntityKey) -> Replicas:
-        return self._by_key[key]
-
-    def __len__(self) -> int:
-        return len(self._by_key)
-
-    def all(self) -> Iterable[Pool]:
-        for replicas in self._by_key.values():
-            yield from replicas
+    def pools(self) -> Iterable[Pool]:
+        for live in self.by_key.values():
+            yield from live.replicas
 
     def swap(self, old: Mapping[EntityKey, ServedEntity], new: Mapping[EntityKey, ServedEntity]) -> None:
         """Follow a change: `old` and `new` are the entities of the endpoints that the change touches."""
         for key in old.keys() - new.keys():
-            for pool in self._by_key.pop(key, ()):
+            for pool in self.by_key.pop(key).replicas:
                 pool.close()
         for key, entity in new.items():
             self._keep(key, entity)
 
     def _keep(self, key: EntityKey, entity: ServedEntity) -> None:
-        before = {pool.address: pool for pool in self._by_key.get(key, ())}
-        self._by_key[key] = tuple(
-            before.pop(address) if address in before else Pool(self._plane, address) for address in entity.addresses
-        )
+        live = self.by_key.get(key)
+        before = {pool.address: pool for pool in live.replicas} if live is not None else {}
+        replicas = tuple(before.pop(address) if address in before else Pool(self._plane, address) for address in entity.addresses)
+        self.by_key[key] = Live(replicas, self._plane.slot(entity.slot))
         for pool in before.values():
             pool.close()
 

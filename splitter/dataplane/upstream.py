@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from splitter.dataplane.wheel import NEVER
 from splitter.errors import UpstreamClosed, UpstreamError, UpstreamMalformed, UpstreamTruncated
-from splitter.http.answer import UNTIL_CLOSE, AnswerHead, parse_answer_head
+from splitter.http.answer import UNTIL_CLOSE, AnswerHead
 from splitter.http.body import BodyReader, MalformedBody, body_reader
 
 if TYPE_CHECKING:
@@ -25,12 +25,13 @@ class Upstream(asyncio.BufferedProtocol):
     """Idle (`exchange` is None) or serving one exchange. What to do with bytes is the current `_receive` method."""
 
     __slots__ = (
-        "_answer", "_body", "_interim", "_paused", "_plane", "_pool", "_receive", "_started_head", "_transport",
+        "_answer", "_body", "_buffer", "_interim", "_paused", "_plane", "_pool", "_receive", "_started_head", "_transport",
         "deadline", "ended", "exchange", "idle_until", "looked_at", "reusable",
     )  # fmt: skip
 
     def __init__(self, plane: DataPlane, pool: Pool) -> None:
         self._plane = plane
+        self._buffer = plane.buffer
         self._pool = pool
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._receive: Callable[[Upstream, bytes], None] = Upstream._receive_stray
@@ -92,11 +93,11 @@ class Upstream(asyncio.BufferedProtocol):
         self._transport = cast("asyncio.Transport", transport)
         self._plane.wheel.add(self, NEVER, monotonic())
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - one buffer for all connections, whatever is asked for
-        return self._plane.buffer
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._receive(self, bytes(self._plane.buffer[:nbytes]))
+        self._receive(self, self._buffer[:nbytes].tobytes())
 
     def eof_received(self) -> bool:
         self._lost()
@@ -121,7 +122,7 @@ class Upstream(asyncio.BufferedProtocol):
 
     # --- reading --------------------------------------------------------------------------------------------------------------
 
-    def _receive_stray(self, data: bytes) -> None:  # noqa: ARG002
+    def _receive_stray(self, data: bytes) -> None:
         # Bytes that nobody asked for would be taken for the next request's answer: response-queue poisoning.
         self._pool.forget(self)
         self.abort()
@@ -139,7 +140,7 @@ class Upstream(asyncio.BufferedProtocol):
             self._hold_head(data, end, limits.head_bytes)
             return
         try:
-            answer = parse_answer_head(data[: end + 4], limits.fields, exchange.is_head)
+            answer = self._plane.answer_heads.read(data[: end + 4], exchange.is_head)
         except UpstreamMalformed as error:
             self._fail(error)
             return

@@ -1,17 +1,22 @@
-"""Header fields that a proxy must not simply pass on, and how the others are kept as they stand.
+"""Header fields: which must not simply be passed on, and the memory of lines that were seen before.
 
-A head is cut by one regular expression at the fields that mean something to us; the text between them is copied as it is. Measured
-against a loop over the lines that is 0.4 us a head less, and against httptools' `on_header` callbacks 2 us.
+Most lines of most requests have been seen before (Host, the client's name, its token, the content type), so what a line means is
+looked up by its bytes and worked out only when it is new. Measured on a head of seven fields with two new lines, that is 2.1 us; one
+regular expression that cuts the head at the fields of interest costs 3.3, httptools' `on_header` callbacks 5.
 """
 
 from __future__ import annotations
 
-import re
+from typing import TypeVar
+
+V = TypeVar("V")
 
 # RFC 9110 §7.6.1: what these say is for the next hop only. Keep-Alive and Proxy-Connection are older than the rule.
-HOP_BY_HOP = (
-    b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"http2-settings",
-    b"proxy-authorization", b"proxy-authenticate",
+HOP_BY_HOP = frozenset(
+    {
+        b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"http2-settings",
+        b"proxy-authorization", b"proxy-authenticate",
+    }
 )  # fmt: skip
 
 # What Connection may name without effect: its own options, and fields that frame, route or describe the message, which a client
@@ -20,20 +25,20 @@ NOT_NOMINATED = frozenset(
     {b"close", b"keep-alive", b"te", b"upgrade", b"host", b"content-type", b"content-length", b"content-encoding", b"authorization", b""}
 )
 
-_UNDERSCORE = re.compile(rb"\r\n[^:\r\n]*_[^:\r\n]*:[^\r\n]*")
 
+class Memory(dict[bytes, V]):
+    """Meanings by bytes. Clients choose the keys, so it is bounded: a full one is emptied, and what is in use comes back with the next
+    requests. Long keys are not kept."""
 
-def cutter(*names: bytes) -> re.Pattern[bytes]:
-    """A pattern whose `split` cuts a block of field lines, each led by CRLF, at the named fields.
+    MAX_ENTRIES = 2048
+    MAX_KEY = 512
 
-    The list that comes out is text, name, value, text, name, value, …, text. A name may end in `*`. Grouped by the first letter,
-    because the regular expression engine skips a branch by its first set but not by a letter without case: 15 % faster.
-    """
-    by_letter: dict[bytes, list[bytes]] = {}
-    for name in names:
-        by_letter.setdefault(name[:1], []).append(re.escape(name[1:]).replace(rb"\*", rb"[!#-9;-~]*"))
-    branches = [b"[" + first + first.upper() + b"](?i:" + b"|".join(rest) + b")" for first, rest in by_letter.items()]
-    return re.compile(rb"\r\n(" + b"|".join(branches) + rb"):[ \t]*([^\r\n]*)")
+    def keep(self, key: bytes, value: V) -> V:
+        if len(key) <= self.MAX_KEY:
+            if len(self) >= self.MAX_ENTRIES:
+                self.clear()
+            self[key] = value
+        return value
 
 
 def tokens(value: bytes) -> list[bytes]:
@@ -41,16 +46,6 @@ def tokens(value: bytes) -> list[bytes]:
     return [member for member in (part.strip(b" \t").lower() for part in value.split(b",")) if member]
 
 
-def without(block: bytes, names: set[bytes]) -> bytes:
-    """The block of field lines without the fields named, for what Connection nominates. Not on the usual way."""
-    lines = block.split(b"\r\n")
-    return b"\r\n".join(line for line in lines if line.partition(b":")[0].lower() not in names)
-
-
-def without_underscores(block: bytes) -> bytes:
-    """The block without fields whose name holds `_`.
-
-    Servers that hand fields to CGI or WSGI applications fold `Content_Length` and `Content-Length` into one variable, so the twin
-    could say what the real field was not allowed to say. nginx drops them by default too.
-    """
-    return _UNDERSCORE.sub(b"", block)
+def without(lines: list[bytes], names: set[bytes]) -> list[bytes]:
+    """The field lines without the fields named, for what Connection nominates."""
+    return [line for line in lines if line.partition(b":")[0].lower() not in names]

@@ -82,3 +82,10 @@ def settle_dead_worker(words: memoryview, layout: Layout, stripe: int, slot: int
     started = words[base + Count.STARTED]
     if started > ended:
         words[base + Count.ABORTED] += started - ended
+
+
+def settle_stripe(words: memoryview, layout: Layout, stripe: int) -> None:
+    """`settle_dead_worker` for every slot of a stripe. Called by the worker that takes the stripe over, before it counts itself."""
+    for slot in range(layout.slots):
+        if words[slot_base(layout, stripe, slot) + Count.STARTED]:
+            settle_dead_worker(words, layout, stripe, slot)
