@@ -171,22 +171,31 @@ def _signature(status: os.stat_result | OSError) -> Signature:
 
 def _read(file: str, signature: Signature) -> Source | None:
     """The file's content, None if it is not (or did not stay) what `signature` tells."""
-    if _signature(_status(file)) != signature:
-        return None
     try:
         # A named pipe would block without O_NONBLOCK.
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as exc:
-        return unreadable(file, _why_not(file, exc))
-    with os.fdopen(descriptor, "rb") as stream:
+        return unreadable(file, _why_not(file, exc)) if _signature(_status(file)) == signature else None
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return unreadable(file, "this is not a regular file; configuration is read from regular files and links to them")
-        try:
-            data = stream.read(MAX_BYTES + 1)
-        except OSError as exc:
-            return unreadable(file, _why_not(file, exc))
+        data = _read_bounded(descriptor)
         is_same = _signature(os.fstat(descriptor)) == signature == _signature(_status(file))
+    except OSError as exc:
+        return unreadable(file, _why_not(file, exc))
+    finally:
+        os.close(descriptor)
     return read_source(file, data) if is_same else None
+
+
+def _read_bounded(descriptor: int) -> bytes:
+    """All of it, or one byte more than is allowed."""
+    pieces = []
+    left = MAX_BYTES + 1
+    while left and (piece := os.read(descriptor, left)):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
 
 
 def _why_not(path: str, exc: OSError) -> str:
