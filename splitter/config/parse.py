@@ -59,9 +59,7 @@ def parse(file: str, data: bytes, report: Report) -> Node | None:
 
 def _decode(file: str, data: bytes) -> str:
     if len(data) > MAX_BYTES:
-        raise _Refused(
-            Problem.at(Place(file), f"the file has {len(data)} bytes, more than {MAX_BYTES}; split it into several files")
-        )
+        raise _Refused(Problem.at(Place(file), f"the file has {len(data)} bytes, more than {MAX_BYTES}; split it into several files"))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -69,9 +67,7 @@ def _decode(file: str, data: bytes) -> str:
         message = f"the byte 0x{exc.object[exc.start]:02x} is not UTF-8; save the file as UTF-8"
         raise _Refused(Problem.at(_place_after(file, before), message)) from exc
     if found := _REFUSED_CHARACTER.search(text):
-        message = (
-            f"the character U+{ord(found[0]):04X} must not stand in a file; remove it, or write it as an escape in double quotes"
-        )
+        message = f"the character U+{ord(found[0]):04X} must not stand in a file; remove it, or write it as an escape in double quotes"
         raise _Refused(Problem.at(_place_after(file, text[: found.start()]), message))
     if found := _DIRECTIVE.search(text):
         message = "a line that begins with % is a YAML directive, which is not supported; remove the line"
@@ -170,9 +166,7 @@ class _Builder:
         for key, value in pairs:
             if not isinstance(key, Scalar):
                 if not isinstance(key, Broken):
-                    self.report.add(
-                        key.place, "a key must be a plain name, not a list or a mapping; is a value in { } missing its quotes?"
-                    )
+                    self.report.add(key.place, "a key must be a plain name, not a list or a mapping; is a value in { } missing its quotes?")
             elif key.is_plain and key.text == "<<":
                 self.report.add(key.place, "merge keys (<<) are not supported; write the fields out")
             elif key.text in first:

@@ -106,9 +106,7 @@ class Registry:
         elif self.models:
             looked += f"; registered are {listed(sorted(self.models))}{did_you_mean(name, self.models)}"
         else:
-            looked += (
-                f"; no file registers any model: write `models: {{{name}: {{{version}: http://127.0.0.1:5001}}}}`, or give it a url"
-            )
+            looked += f"; no file registers any model: write `models: {{{name}: {{{version}: http://127.0.0.1:5001}}}}`, or give it a url"
         if self.incomplete:
             looked += f" ({' and '.join(self.incomplete)} could not be read whole, so more may be registered there)"
         return looked

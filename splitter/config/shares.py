@@ -38,7 +38,7 @@ def allot(endpoint: EndpointDraft, report: Report) -> Mapping[str, Share]:
     for name, route in routed.items():
         if name in shares and route.tickets:
             value = route.tickets.value
-            shares[name] = Share(max(left, 0) if value is None else value, route.tickets.place, value is None)
+            shares[name] = Share(left if value is None else value, route.tickets.place, value is None)
     return shares
 
 
@@ -75,9 +75,7 @@ def _rest(routed: Mapping[str, RouteDraft], report: Report) -> bool:
     rests = [(name, route.tickets) for name, route in routed.items() if route.tickets and route.tickets.value is None]
     for name, later in rests[1:]:
         first, read = rests[0]
-        report.add(
-            later.place, f"only one model can take the rest: {quoted(first)} on line {read.place.line} does, {quoted(name)} cannot"
-        )
+        report.add(later.place, f"only one model can take the rest: {quoted(first)} on line {read.place.line} does, {quoted(name)} cannot")
     return bool(rests)
 
 

@@ -186,9 +186,7 @@ LEGACY_ENTITIES = Field("served_models", Listing(LONG_ENTITY, MAX_ENTITIES))
 CONFIG = Field(
     "config",
     # The Python SDK sends the endpoint's name in here once more.
-    Record(
-        "config", (ENTITIES, LEGACY_ENTITIES, TRAFFIC_CONFIG, _AUTO_CAPTURE, Field("name", Anything()), Field("task", Anything()))
-    ),
+    Record("config", (ENTITIES, LEGACY_ENTITIES, TRAFFIC_CONFIG, _AUTO_CAPTURE, Field("name", Anything()), Field("task", Anything()))),
     "it holds served_entities and traffic_config",
     required=True,
 )
@@ -211,7 +209,5 @@ ENDPOINTS: Field[ShortRows | LongRows] = Field(
 ANY_MODEL = "*"
 _VERSIONS: Kind[Any] = Table(_LABEL, _URLS, "versions, each with a URL, such as {1: http://127.0.0.1:5001}", MAX_ROWS)
 _PATTERN: Kind[Any] = OneOrMany(One(url_pattern, "a URL"), MAX_URLS)
-MODELS = Field(
-    "models", Table(_LABEL, _VERSIONS, "registered models by name, each with its versions", MAX_ROWS, {ANY_MODEL: _PATTERN})
-)
+MODELS = Field("models", Table(_LABEL, _VERSIONS, "registered models by name, each with its versions", MAX_ROWS, {ANY_MODEL: _PATTERN}))
 FILE = Record("a configuration file", (ENDPOINTS, MODELS))

@@ -20,6 +20,12 @@ def test_a_name_in_two_files_names_both_places_and_the_first_keeps_it() -> None:
     assert compiled.endpoints["m"].place.file == "a.yaml"
 
 
+def test_a_file_with_a_problem_gives_no_endpoint() -> None:
+    compiled = compile_sources(sources(a=ONE + "x: 1\n", b=OTHER.replace("m:", "n:")))
+    assert len(compiled.problems) == 1
+    assert set(compiled.endpoints) == {"n"}
+
+
 def test_the_order_of_the_sources_decides_who_is_told() -> None:
     one, other = sources(a=ONE, b=OTHER)
     (problem,) = compile_sources([other, one]).problems

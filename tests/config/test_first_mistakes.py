@@ -79,8 +79,7 @@ GOLDEN = {
         'f.yaml:9:33: error: the route names "currnet", which is no served entity here; did you mean "current"?',
     ],
     JSON_COMMA: [
-        "f.yaml:3:3: error: expected ',' or '}' before this '\"': is a comma missing?"
-        " What is to end with '}' begins at line 1, column 1."
+        "f.yaml:3:3: error: expected ',' or '}' before this '\"': is a comma missing? What is to end with '}' begins at line 1, column 1."
     ],
     FLOW_COMMA: [
         "f.yaml:4:51: error: expected ',' or '}' before this ':': is a comma missing between two fields?"

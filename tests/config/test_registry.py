@@ -34,18 +34,14 @@ def test_a_url_of_its_own_comes_first_then_the_registry_then_the_pattern() -> No
 
 
 def test_what_a_pattern_is_filled_with_is_percent_encoded() -> None:
-    found = together(
-        a=using('"a/b?c#d"', '"{entity_name}"'), b='models: {"*": ["http://h/{entity_name}", "http://g/{entity_version}"]}'
-    )
+    found = together(a=using('"a/b?c#d"', '"{entity_name}"'), b='models: {"*": ["http://h/{entity_name}", "http://g/{entity_version}"]}')
     assert urls(found) == ("http://h/a%2Fb%3Fc%23d", "http://g/%7Bentity_name%7D")
 
 
 def test_a_pattern_that_gives_no_url_for_a_model_names_both_places() -> None:
     found = together(a=using('"a b"'), b='models: {"*": "http://{entity_name}.models"}')
     (problem,) = found.problems
-    assert str(problem).startswith(
-        'a.yaml:1:50: error: "a" of endpoint "m": the pattern at b.yaml:1:15 gives no URL for a b version 1'
-    )
+    assert str(problem).startswith('a.yaml:1:50: error: "a" of endpoint "m": the pattern at b.yaml:1:15 gives no URL for a b version 1')
     assert problem.files == {"a.yaml", "b.yaml"}
 
 
@@ -56,6 +52,7 @@ def test_a_pattern_that_gives_no_url_for_a_model_names_both_places() -> None:
         ('{"*": "https://{entity_name}"}', "https:// upstreams are not supported yet"),
         ('{"*": {1: http://h}}', "expected a URL, not a mapping"),
         ("{x: http://h}", "expected versions, each with a URL"),
+        ('{"a\\nb": {1: http://h}}', '"a\\nb" is not a name or a version'),
         ("{x: {1.10: http://h}}", 'write "1.10"'),
         ("{x: {1: h:2}}", "does not start with http://"),
         ("{x: {1: 12}}", "does not start with http://"),
@@ -77,9 +74,7 @@ def test_the_same_version_in_two_files_names_both_places() -> None:
 
 def test_the_pattern_in_two_files_names_both_places() -> None:
     found = together(a='models: {"*": http://h}', b='models: {"*": http://g}')
-    assert [str(p) for p in found.problems] == [
-        'b.yaml:1:10: error: the pattern "*" already stands at a.yaml:1:10; keep one of them'
-    ]
+    assert [str(p) for p in found.problems] == ['b.yaml:1:10: error: the pattern "*" already stands at a.yaml:1:10; keep one of them']
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,7 @@ def test_what_is_no_percentage(written: str, said: str) -> None:
     assert len(str(caught.value)) < 200
 
 
-@pytest.mark.parametrize(
-    "text", ["current", "v1.10", "1.2.3", "1", "0", "model-A", "a b", "http://h:1/x", "y", "nullable", "0x", "-"]
-)
+@pytest.mark.parametrize("text", ["current", "v1.10", "1.2.3", "1", "0", "model-A", "a b", "http://h:1/x", "y", "nullable", "0x", "-"])
 def test_plain_words_that_everybody_reads_alike(text: str) -> None:
     assert scalars.text(plain(text)) == text
 
@@ -102,6 +100,12 @@ def test_words_that_need_quotes_to_be_text(text: str) -> None:
     with pytest.raises(scalars.Refused):
         scalars.text(plain(text))
     assert scalars.text(in_quotes(text)) == text
+
+
+def test_a_very_long_word_is_judged_at_once() -> None:
+    """The patterns of numbers are not linear: this took minutes."""
+    word = "1" * 500_000 + "x"
+    assert scalars.text(plain(word)) == word
 
 
 @pytest.mark.parametrize("write", [plain, in_quotes])

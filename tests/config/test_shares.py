@@ -78,7 +78,5 @@ def test_the_sum_is_not_judged_when_a_share_could_not_be_read() -> None:
 
 
 def test_the_place_of_a_share_is_that_of_its_number() -> None:
-    places = {
-        e.name: (e.place.line, e.is_rest) for e in endpoint(short("\n      a: {url: http://h,\n       traffic: rest}")).entities
-    }
+    places = {e.name: (e.place.line, e.is_rest) for e in endpoint(short("\n      a: {url: http://h,\n       traffic: rest}")).entities}
     assert places == {"a": (5, True)}

@@ -52,9 +52,7 @@ VALUES = st.sampled_from(["rest", "10", "http://h", "m", '"*"', "on", "", "[]", 
 TREES = st.recursive(
     VALUES,
     lambda inner: (
-        st.dictionaries(st.sampled_from(KEYS), inner, max_size=4).map(
-            lambda d: "{" + ", ".join(f"{k}: {v}" for k, v in d.items()) + "}"
-        )
+        st.dictionaries(st.sampled_from(KEYS), inner, max_size=4).map(lambda d: "{" + ", ".join(f"{k}: {v}" for k, v in d.items()) + "}")
         | st.lists(inner, max_size=3).map(lambda items: "[" + ", ".join(items) + "]")
     ),
     max_leaves=25,
@@ -92,6 +90,7 @@ def test_a_file_may_say_that_it_has_nothing(text: str) -> None:
         ("x: 1", 'f.yaml:1:1: error: unknown field "x" of a configuration file; known are endpoints, models'),
         ("endpoint: {}", 'f.yaml:1:1: error: unknown field "endpoint" of a configuration file; did you mean "endpoints"?'),
         ("name: x", "f.yaml:1:1: error: the file: config is missing: it holds served_entities and traffic_config"),
+        ("name: x\nendpoints: {}", 'f.yaml:1:1: error: unknown field "name" of a configuration file'),
         (
             "a:1",
             "f.yaml:1:1: error: the file: expected a configuration file with fields such as endpoints, models, not a:1; write",
