@@ -178,7 +178,10 @@ class Downstream(asyncio.BufferedProtocol):
         started_at = monotonic()
         try:
             request = parse_request_head(head, self.plane.limits.fields)
-            body, complete, after = self._begin_body(request, rest)
+            if request.length == len(rest) and len(rest) <= self.plane.limits.body_bytes:
+                body, complete, after = rest, True, b""
+            else:
+                body, complete, after = self._begin_body(request, rest)
         except SplitterError as error:
             self._refuse(error)
             return
@@ -194,8 +197,6 @@ class Downstream(asyncio.BufferedProtocol):
         limit = self.plane.limits.body_bytes
         if length > limit:
             raise BodyTooLarge(f"the request's body of {length} bytes is larger than the {limit} bytes that are allowed")
-        if length == len(rest):
-            return rest, True, b""
         if length == 0:
             return b"", True, rest
         self._reader = reader = body_reader(length)

@@ -174,7 +174,8 @@ class Exchange:
             # Ours to answer and never forwarded: the model server would answer it a second time (RFC 9110 §10.1.1).
             self._downstream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._state = _NEXT[self._state][OPEN]
-        self._open(fewer_in_flight(live.replicas), fresh=False)
+        replicas = live.replicas
+        self._open(replicas[0] if len(replicas) == 1 else fewer_in_flight(replicas), fresh=False)
 
     def _route_elsewhere(self) -> Route | None:
         """For what is no prediction: the control plane's route; None when it has been answered here and now."""

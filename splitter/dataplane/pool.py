@@ -121,9 +121,7 @@ Replicas = tuple[Pool, ...]
 
 
 def fewer_in_flight(replicas: Replicas) -> Pool:
-    """Two drawn at random, the one with fewer requests: the power of two choices."""
-    if len(replicas) == 1:
-        return replicas[0]
+    """Of two or more: two drawn at random, the one with fewer requests (the power of two choices)."""
     first, second = random.sample(replicas, 2)
     return first if first.in_flight <= second.in_flight else second
 

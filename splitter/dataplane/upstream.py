@@ -65,7 +65,8 @@ class Upstream(asyncio.BufferedProtocol):
         self.exchange = None
         self._receive = Upstream._receive_stray
         if self.reusable and not self._transport.get_write_buffer_size():
-            self.resume_reading()
+            if self._paused:
+                self.resume_reading()
             self._pool.put(self, now, self._answer.keep_alive_s if self._answer is not None else None)
         else:
             self.abort()

@@ -26,12 +26,9 @@ _NOT_IMPLEMENTED = frozenset({b"CONNECT", b"TRACE"})
 _CREDENTIALS = frozenset({b"authorization", b"cookie", b"x-api-key"})
 _OTHERS_WORD = frozenset({b"forwarded", b"proxy", b"via", b"x-real-ip", b"x-rewrite-url"})
 """Of the names, those in which a client tells where it comes from or what it wanted: ours to say (CVE-2016-5385 was `Proxy`)."""
-_NEVER_TWICE = frozenset({b"x-request-id", b"traceparent", b"tracestate", b"x-correlation-id", b"idempotency-key", b"x-amzn-trace-id"})
-"""Names whose value is another one in every request: not worth remembering."""
-
 
 class Meaning(IntEnum):
-    """Of a field line. KEPT lines go on as they are."""
+    """Of a field, by its name. KEPT ones go on as they are."""
 
     KEPT = 0
     HOST = 1
@@ -42,43 +39,29 @@ class Meaning(IntEnum):
     RARE = 6
 
 
-_KEPT, _HOST_LINE, _LENGTH_LINE, _ID_LINE, _CREDENTIALS_LINE, _DROPPED, _RARE = (int(meaning) for meaning in Meaning)
-Field = tuple[int, bytes, bytes]
-"""(meaning, lower-case name, value without white space around it)"""
+_KEPT, _IS_HOST, _IS_LENGTH, _IS_ID, _IS_CREDENTIALS, _DROPPED, _RARE = (int(meaning) for meaning in Meaning)
 
 
-def _new_field(line: bytes) -> Field:
-    """What a line means that was not seen before. httptools has found it well-formed."""
-    field = _read_field(line)
-    return field if field[1] in _NEVER_TWICE else _fields.keep(line, field)
-
-
-def _read_field(line: bytes) -> Field:
-    name, _, value = line.partition(b":")
-    name = name.lower()
-    value = value.strip()
+def _meaning(name: bytes) -> int:
     if name == b"host":
-        if not _HOST.fullmatch(value):
-            raise BadRequest("the Host field is not host[:port]")
-        return _HOST_LINE, name, value
+        return _IS_HOST
     if name == b"content-length":
-        if not value.isdigit() or len(value) > 18:
-            raise BadRequest("Content-Length is not a plain decimal number")
-        return _LENGTH_LINE, name, value
+        return _IS_LENGTH
     if name == b"x-request-id":
-        return (_ID_LINE if _SANE_ID.fullmatch(value) else _DROPPED), name, value
+        return _IS_ID
     if name in _CREDENTIALS:
-        return _CREDENTIALS_LINE, name, value
-    if name == b"connection" and value == b"keep-alive":
-        return _DROPPED, name, value
+        return _IS_CREDENTIALS
     if name in HOP_BY_HOP or name == b"expect" or name in _OTHERS_WORD or name.startswith((b"x-forwarded-", b"x-original-")):
-        return _RARE, name, value
+        return _RARE
     # Servers that hand fields to CGI or WSGI applications fold `Content_Length` and `Content-Length` into one variable, so a twin
     # could say what the real field was not allowed to say. nginx drops them by default too.
-    return (_DROPPED if b"_" in name else _KEPT), name, value
+    return _DROPPED if b"_" in name else _KEPT
 
 
-_fields: Memory[Field] = Memory()
+_meanings: Memory[int] = Memory()
+"""By the name as it was spelled: clients spell few names, so nearly every look-up finds."""
+_hosts: Memory[bytes] = Memory()
+"""Well-formed values of Host."""
 
 
 class Silent:
@@ -186,31 +169,51 @@ _lines: Memory[tuple[bytes, bytes, bytes, bool]] = Memory()
 
 def _read_fields(request: RequestHead, lines: list[bytes]) -> None:
     """Give each field its meaning; then judge those that concern each other, framing first."""
-    has_host = False
+    host = None
     rare: dict[bytes, bytes] | None = None
     kept = [b""]
     for line in lines:
-        meaning, name, value = _fields.get(line) or _new_field(line)
-        if not meaning:
+        name, _, value = line.partition(b":")
+        meaning = _meanings.get(name)
+        if meaning is None:
+            meaning = _meanings.keep(name, _meaning(name.lower()))
+        if meaning == _KEPT:
             kept.append(line)
-        elif meaning == _HOST_LINE and not has_host:
-            has_host = True
-            request.host = value
-        elif meaning == _LENGTH_LINE:
-            request.length = int(value)
-        elif meaning == _ID_LINE:
-            request.request_id = value
-        elif meaning == _CREDENTIALS_LINE:
+        elif meaning == _IS_HOST and host is None:
+            host = _hosts.get(value) or _read_host(value)
+        elif meaning == _IS_LENGTH:
+            request.length = _read_length(value.strip())
+        elif meaning == _IS_ID:
+            value = value.strip()
+            if _SANE_ID.fullmatch(value):
+                request.request_id = value
+        elif meaning == _IS_CREDENTIALS:
             request.credentials += b"\r\n" + line
-        elif meaning != _DROPPED:
+        elif meaning != _DROPPED and (value != b" keep-alive" or not request.minor):  # which HTTP/1.1 says by itself
             if rare is None:
                 rare = {}
-            rare[name] = rare[name] + b"," + value if name in rare else value
-    if not has_host and request.minor:
+            name = name.lower()
+            rare[name] = rare[name] + b"," + value.strip() if name in rare else value.strip()
+    if host is not None:
+        request.host = host
+    elif request.minor:
         raise BadRequest("exactly one Host field is required, the request has none")
     if rare is not None:
         kept = _read_rare_fields(request, rare, kept)
     request.kept = b"\r\n".join(kept)
+
+
+def _read_host(value: bytes) -> bytes:
+    host = value.strip()
+    if not _HOST.fullmatch(host):
+        raise BadRequest("the Host field is not host[:port]")
+    return _hosts.keep(value, host)
+
+
+def _read_length(value: bytes) -> int:
+    if not value.isdigit() or len(value) > 18:
+        raise BadRequest("Content-Length is not a plain decimal number")
+    return int(value)
 
 
 def _read_rare_fields(request: RequestHead, rare: dict[bytes, bytes], kept: list[bytes]) -> list[bytes]:
