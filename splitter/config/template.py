@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from splitter.routing.url import parse_upstream_url
 
+DEFAULT_NAME = "my-endpoint"
+
 _PLAIN = re.compile(r"http://[A-Za-z0-9._-]+(:[0-9]+)?(/[A-Za-z0-9._/-]*)?")
 _HEAD = """\
 # splitter: one endpoint, requests split over the model servers below by the percentages under `traffic`.
@@ -32,9 +34,6 @@ _CANDIDATE = """\
 """
 
 
-DEFAULT_NAME = "my-endpoint"
-
-
 def commented_file(urls: Sequence[str], name: str = DEFAULT_NAME) -> str:
     """A configuration with one endpoint and a served model for each URL: `current` takes the rest, `challenger` 10, others 0.
     The endpoint's `name` is written as it is given.
@@ -44,7 +43,7 @@ def commented_file(urls: Sequence[str], name: str = DEFAULT_NAME) -> str:
     """
     if not 1 <= len(urls) <= 15:
         raise ValueError(f"an endpoint has 1 to 15 served models, so give 1 to 15 URLs, not {len(urls)}")
-    rows = [_row(name, url, traffic) for (name, traffic), url in zip(_roles(len(urls)), urls, strict=True)]
+    rows = [_row(model, url, traffic) for (model, traffic), url in zip(_roles(len(urls)), urls, strict=True)]
     return _HEAD.replace(DEFAULT_NAME, name) + "".join(rows) + (_CANDIDATE if len(urls) == 1 else "") + _FOOT
 
 

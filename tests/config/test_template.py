@@ -16,6 +16,12 @@ def test_the_file_is_valid_and_splits_as_it_says(count: int, tickets: list[int])
     assert [entity.urls for entity in found.entities] == [(url,) for url in resolved[:count]]
 
 
+def test_the_endpoint_may_be_given_a_name() -> None:
+    text = commented_file(URLS[:1], "other")
+    assert endpoint(text).name == "other"
+    assert "my-endpoint" not in text
+
+
 def test_a_plain_url_is_written_plainly() -> None:
     assert "url: http://127.0.0.1:5001/invocations\n" in commented_file(URLS[:1])
     assert 'url: "http://h/a?x=1&y=on"\n' in commented_file(URLS[:2])
