@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import itertools
 import json
 import os
 import sys
@@ -133,6 +134,59 @@ def default_state_dir(path: str, state_directory: str) -> str:
 
 
 @commands.command(context_settings=_SETTINGS)
+@click.argument("paths", nargs=-1, metavar="[PATH ...]")
+def validate(paths: tuple[str, ...]) -> None:
+    """Check the YAML files in PATH, config/ without any, and show every error of them."""
+    from splitter.config.compiled import compile_sources
+    from splitter.store.files import FileWatch
+
+    # A clock of one second a look: nothing is waited for, and the second look finds every file unchanged for long enough.
+    watch = FileWatch(paths or (DEFAULT_PATH,), itertools.count().__next__)
+    found = {**watch.look().candidates, **(second := watch.look()).candidates}
+    sources = [source for source in found.values() if source is not None]
+    compiled = compile_sources(sources)
+    problems = [*second.problems, *compiled.problems]
+    if problems:
+        for problem in problems:
+            click.echo(str(problem), err=True)
+        sys.exit(1)
+    models = sum(len(endpoint.entities) for endpoint in compiled.endpoints.values())
+    counted = (
+        f"{_plural(len(compiled.endpoints), 'endpoint')}, {_plural(models, 'served model')} in {_plural(len(sources), 'file')}"
+    )
+    click.echo(f"ok: {counted}")
+
+
+@commands.command(context_settings=_SETTINGS)
+@click.argument("urls", nargs=-1, required=True, metavar="URL...")
+@click.option("--output", default="config/endpoints.yaml", show_default=True, metavar="FILE", help="The file to write.")
+@click.option("--name", default=None, help="Name of the endpoint.")
+def init(urls: tuple[str, ...], output: str, name: str | None) -> None:
+    """Write a first configuration: one endpoint over the model servers at the URLs, with comments."""
+    from splitter.config.source import read_source
+    from splitter.config.template import DEFAULT_NAME, commented_file
+
+    try:
+        text = commented_file(urls, name or DEFAULT_NAME)
+    except ValueError as exc:
+        _fail(str(exc))
+    problems = read_source(output, text.encode()).problems
+    if problems:
+        _fail(problems[0].message)
+    file = Path(output)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with open(file, "x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        _fail(f"{output} exists and is left as it is; write another file with --output FILE")
+    except OSError as exc:
+        _fail(f"{output} cannot be written: {exc.strerror}")
+    served = "" if file.parent == Path(DEFAULT_PATH) else f" {output}"
+    click.echo(f"wrote {output}\nnow check it, and serve it:\n  splitter validate{served}\n  splitter serve{served}")
+
+
+@commands.command(context_settings=_SETTINGS)
 @click.option("--server", default=DEFAULT_SERVER, show_default=True, metavar="URL", help="Where splitter listens.")
 def reload(server: str) -> None:
     """Let a running splitter read its files now, and show what has changed."""
@@ -203,6 +257,10 @@ def _found(path: str) -> str:
         return "found" if place.exists() else "does not exist"
     except OSError as exc:
         return exc.strerror or "cannot be read"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _fail(error: SplitterError | str) -> NoReturn:

@@ -44,7 +44,7 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a pass did. `applied` are change lines, `refused` the problem lines of everything that is held back now. `idle`: no file
+    """What a pass did. `applied` are change lines, `refused` the problem lines of everything that is held back now. `idle`: nothing
     was different."""
 
     applied: tuple[str, ...] = ()
@@ -112,9 +112,10 @@ class Following:
         self._unreachable = look.problems
         await self._put_in_force(gathered, step)
         lines = step.lines if step else ()
+        idle = step is None and not gathered.changed and gathered.problems == self.problems
         self._report.say(*lines, *(f"{file} is in order again" for file in (*reachable_again, *gathered.mended)))
         self._complain_of(gathered.problems, keeps_old=gathered.keeps_old, again=forced)
-        return Outcome(lines, self.problems)
+        return Outcome(lines, self.problems, idle)
 
     async def publish_again(self) -> None:
         """The whole of what is in force, under a new revision."""

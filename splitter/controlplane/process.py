@@ -71,14 +71,15 @@ class ControlPlane:
     def __init__(self, start: ControlStart, link: Link, revision: int, report: Report) -> None:
         settings = start.settings
         layout = Layout(settings.workers)
-        memory = os.fstat(start.memory_fd)
+        # The times of the memory's file would change with every write to it.
+        name = f"{os.getppid()}.{os.fstat(start.memory_fd).st_ino}"
         self._start = start
         self._link = link
         self._report = report
         self._metrics = Metrics(attach(start.memory_fd, layout), layout)
         self._first = revision == 0
         self._published = False
-        life = Life(revision, f"{memory.st_ino}.{memory.st_ctime_ns}", layout.slots, self._metrics.used_slot)
+        life = Life(revision, name, layout.slots, self._metrics.used_slot)
         self._following = Following(settings.paths, StateFolder(settings.state_dir), report, self._publish, life)
         self._rounds = Rounds(self._following, self._metrics, report)
         self._draining = False

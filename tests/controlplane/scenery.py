@@ -8,9 +8,7 @@ from splitter.config.compiled import EndpointConfig, compile_sources
 from splitter.config.source import read_source
 
 
-def yaml(
-    share: float = 10, *, name: str = "multi-model", urls: tuple[str, str] = ("http://127.0.0.1:1", "http://127.0.0.1:2")
-) -> str:
+def yaml(share: float = 10, *, name: str = "multi-model", urls: tuple[str, str] = ("http://127.0.0.1:1", "http://127.0.0.1:2")) -> str:
     return (
         "endpoints:\n"
         f"  {name}:\n"

@@ -274,7 +274,7 @@ async def test_an_edit_is_published_as_a_difference_and_said(folder: Path) -> No
 async def test_an_unchanged_reload_publishes_nothing(folder: Path) -> None:
     process = Process(folder)
     await process.start()
-    assert await process.following.look(forced=True) == Outcome()
+    assert await process.following.look(forced=True) == Outcome(idle=True)
     write(folder, "a", "# only a comment\n" + yaml(10))
     assert (await process.next_outcome()).applied == ()
     assert len(process.published) == 1
