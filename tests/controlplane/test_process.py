@@ -81,10 +81,13 @@ class Control:
 
 
 @asynccontextmanager
-async def control_plane(folder: Path, *, revision: int | None = 0, environ: Mapping[str, str] | None = None) -> AsyncIterator[Control]:
-    """`revision` is that of the START frame; None sends none."""
+async def control_plane(
+    folder: Path, *, revision: int | None = 0, memory: int | None = None, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[Control]:
+    """`revision` is that of the START frame; None sends none. `memory`: the descriptor of an earlier one's, else a new memory."""
+    (folder / "c.sock").unlink(missing_ok=True)
     ours, theirs = socket.socketpair()
-    memory_fd = shared_memory.create(LAYOUT)
+    memory_fd = shared_memory.create(LAYOUT) if memory is None else os.dup(memory)
     with theirs, socket.socket(socket.AF_UNIX) as listener:
         socket_path = str(folder / "c.sock")
         listener.bind(socket_path)
@@ -209,20 +212,20 @@ async def test_a_dead_worker_leaves_nothing_in_flight(folder: Path) -> None:
 
 
 async def test_slots_are_the_same_after_a_restart_under_the_same_supervisor(folder: Path) -> None:
-    memory_fd = shared_memory.create(LAYOUT)
-    async with control_plane(folder, memory_fd=memory_fd) as control:
+    memory = shared_memory.create(LAYOUT)
+    async with control_plane(folder, memory=memory) as control:
         await control.serving()
         control.words[slot_base(LAYOUT, 0, 2) + Count.STARTED] = 1  # writing must not make another memory of it
         write(folder, yaml(10, name="renamed"))
         before = await control.frame()
         control.process.kill()
-    async with control_plane(folder, revision=2, memory_fd=memory_fd) as control:
+    async with control_plane(folder, revision=2, memory=memory) as control:
         after = await control.frame()
         assert (after.kind, after.revision) == (Kind.PUBLISH_FULL, 3)
         assert slots(after) == slots(before) == [3, 4]
     async with control_plane(folder, revision=2) as control:  # and in another memory they are numbered afresh
         assert slots(await control.frame()) == [1, 2]
-    os.close(memory_fd)
+    os.close(memory)
 
 
 def slots(frame: Frame) -> list[int]:
