@@ -79,9 +79,7 @@ def commands() -> None:
     "--state-dir", metavar="DIR", help="Where versions and last good files are kept.  [default: $STATE_DIRECTORY, else .splitter/]"
 )
 @click.option("--trusted-proxies", multiple=True, metavar="CIDR[,CIDR]", help="Networks whose X-Forwarded fields are believed.")
-@click.option(
-    "--max-connections", type=click.IntRange(1), default=_LIMITS.connections, show_default=True, help="Client connections."
-)
+@click.option("--max-connections", type=click.IntRange(1), default=_LIMITS.connections, show_default=True, help="Client connections.")
 @click.option(
     "--max-body-mb",
     type=click.IntRange(1, 4096),
@@ -151,9 +149,7 @@ def validate(paths: tuple[str, ...]) -> None:
             click.echo(str(problem), err=True)
         sys.exit(1)
     models = sum(len(endpoint.entities) for endpoint in compiled.endpoints.values())
-    counted = (
-        f"{_plural(len(compiled.endpoints), 'endpoint')}, {_plural(models, 'served model')} in {_plural(len(sources), 'file')}"
-    )
+    counted = f"{_plural(len(compiled.endpoints), 'endpoint')}, {_plural(models, 'served model')} in {_plural(len(sources), 'file')}"
     click.echo(f"ok: {counted}")
 
 
@@ -165,7 +161,10 @@ def init(urls: tuple[str, ...], output: str, name: str | None) -> None:
     """Write a first configuration: one endpoint over the model servers at the URLs, with comments."""
     from splitter.config.source import read_source
     from splitter.config.template import DEFAULT_NAME, commented_file
+    from splitter.config.vocabulary import is_name
 
+    if name is not None and not is_name(name):
+        _fail(f"{name!r} is not a name: 1 to 63 letters, digits, - and _ are allowed")
     try:
         text = commented_file(urls, name or DEFAULT_NAME)
     except ValueError as exc:
@@ -209,12 +208,17 @@ def reload(server: str) -> None:
 
 
 def _post(server: str, path: str) -> tuple[int, bytes]:
-    url = urlsplit(server)
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise click.BadParameter(f"{server!r} is not a URL like {DEFAULT_SERVER}", param_hint="--server")
+    wrong = click.BadParameter(f"{server!r} is not a URL like {DEFAULT_SERVER}", param_hint="--server")
+    try:
+        url = urlsplit(server)
+        host, port = url.hostname, url.port
+    except ValueError:
+        raise wrong from None
+    if not host or url.scheme not in ("http", "https"):
+        raise wrong
     make = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
     try:
-        connection = make(url.hostname, url.port, timeout=_RELOAD_PATIENCE_S)
+        connection = make(host, port, timeout=_RELOAD_PATIENCE_S)
         try:
             connection.request("POST", url.path.rstrip("/") + path, body=b"")
             answer = connection.getresponse()
