@@ -35,8 +35,9 @@ class Downstream(asyncio.BufferedProtocol):
     `_receive_ahead` while an answer is awaited, or `_receive_nothing` when the connection is ending."""
 
     __slots__ = (
-        "_ahead", "_body_size", "_buffer", "_closing", "_fixed_forwarded", "_full_bytes", "_head", "_keepalive_s", "_lingered", "_probe", "_reader", "_receive",
-        "_transport", "_trusted", "_unsent", "deadline", "ended", "exchange", "is_full", "is_paused", "looked_at", "plane",
+        "_ahead", "_body_size", "_buffer", "_closing", "_fixed_forwarded", "_full_bytes", "_head", "_keepalive_s", "_lingered", "_probe",
+        "_reader", "_receive", "_transport", "_trusted", "_unsent", "deadline", "ended", "exchange", "is_full", "is_paused", "looked_at",
+        "plane",
     )  # fmt: skip
 
     def __init__(self, plane: DataPlane) -> None:

@@ -92,17 +92,17 @@ class Pool:
 
     async def _connect_tcp(self, address: Address, limit_s: float) -> Upstream:
         found = await self._plane.resolver.resolve(address.host, address.port)
-        failure: OSError = OSError("the name has no address")
+        failure = "the name has no address"
         for index, (family, where) in enumerate(found):
             # An address that swallows everything must leave time for the others: localhost may be ::1 first.
             try:
                 async with asyncio.timeout(limit_s / (len(found) - index + 1) if index + 1 < len(found) else None):
                     return await self._connect_one(family, where)
             except TimeoutError:
-                failure = OSError("timed out")
+                failure = "timed out"
             except OSError as exc:
-                failure = exc
-        raise failure
+                failure = exc.strerror or str(exc)
+        raise OSError(failure)
 
     async def _connect_one(self, family: socket.AddressFamily, where: tuple[object, ...]) -> Upstream:
         loop = self._plane.loop
