@@ -93,17 +93,13 @@ def _endpoint(in_force: InForce, name: str) -> dict[str, object]:
         "name": name,
         "version": in_force.versions[name].version,
         "defined_at": str(endpoint.place),
-        "served_models": [
-            {"name": entity.name, "traffic": entity.tickets / 100, "urls": entity.urls} for entity in endpoint.entities
-        ],
+        "served_models": [{"name": entity.name, "traffic": entity.tickets / 100, "urls": entity.urls} for entity in endpoint.entities],
         "timeouts": endpoint.timeouts,
     }
 
 
 async def _not_yet(request: web.Request) -> web.Response:
-    raise MethodNotImplemented(
-        "the serving-endpoints API is not there yet: edit the YAML file, splitter follows it within a second"
-    )
+    raise MethodNotImplemented("the serving-endpoints API is not there yet: edit the YAML file, splitter follows it within a second")
 
 
 @web.middleware

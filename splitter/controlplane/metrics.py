@@ -43,9 +43,7 @@ class Metrics:
         """The highest slot that has counted a request, 0 for none."""
         starts = [slot_base(self._layout, stripe, 0) + Count.STARTED for stripe in range(self._layout.stripes)]
         step = slot_base(self._layout, 0, 1) - slot_base(self._layout, 0, 0)
-        return max(
-            slot for slot in range(self._layout.slots) if slot == 0 or any(self._words[base + slot * step] for base in starts)
-        )
+        return max(slot for slot in range(self._layout.slots) if slot == 0 or any(self._words[base + slot * step] for base in starts))
 
     def page(self, in_force: InForce, *, successful: bool) -> str:
         """All of it, as text. Takes about 1 us a line."""

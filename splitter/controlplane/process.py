@@ -80,7 +80,7 @@ class ControlPlane:
         self._first = revision == 0
         self._published = False
         life = Life(revision, name, layout.slots, self._metrics.used_slot)
-        self._following = Following(settings.paths, StateFolder(settings.state_dir), report, self._publish, life)
+        self._following = Following(settings.paths, StateFolder(settings.state_dir), report, self.publish, life)
         self._rounds = Rounds(self._following, self._metrics, report)
         self._draining = False
 
@@ -129,9 +129,11 @@ class ControlPlane:
             group.create_task(self._rounds.run())
             group.create_task(_for_ever())
 
-    async def _publish(self, step: Step) -> bool:
+    async def publish(self, step: Step) -> bool:
+        """Send a step; True when every worker holds it. Of the first one that is not waited for: workers come up at their own pace,
+        and the application need not wait for them."""
         await self._link.send(step.kind, step.after.revision, step.payload)
-        if not self._published:  # not waited for: workers come up at their own pace, and the application need not wait for them
+        if not self._published:
             self._published = True
             return True
         return await self._link.held(step.after.revision, HELD_LIMIT_S)

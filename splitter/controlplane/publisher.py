@@ -120,9 +120,7 @@ def next_slots(known: Mapping[SlotKey, int], endpoints: Iterable[EndpointConfig]
     return slots
 
 
-def _move(
-    before: InForce, endpoints: Mapping[str, EndpointConfig], notices: tuple[str, ...], slot_limit: int
-) -> tuple[InForce, list[str]]:
+def _move(before: InForce, endpoints: Mapping[str, EndpointConfig], notices: tuple[str, ...], slot_limit: int) -> tuple[InForce, list[str]]:
     """What is in force afterwards, and the names of the endpoints that are different: set first, then removed."""
     versions = next_versions(before.versions, endpoints)
     slots = next_slots(before.slots, endpoints.values(), before.first_slot, slot_limit)

@@ -85,7 +85,7 @@ class Sources:
 
     def gather(self, look: Look) -> Gathered:
         """Merge what was found, and what still waits, into what is in force."""
-        if not look.problems and self._unseen:
+        if self._unseen and not look.problems and not look.pending:  # pending: what takes their place is not read yet
             self._waiting = {**dict.fromkeys(self._unseen), **self._waiting}
             self._unseen = frozenset()
         self._waiting = {**self._waiting, **look.candidates}

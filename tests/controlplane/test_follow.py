@@ -240,11 +240,11 @@ async def test_a_restart_while_the_folder_is_away_keeps_what_was_in_force(folder
 
     (folder / "away" / "a.yaml").rename(folder / "away" / "b.yaml")
     (folder / "away").rename(folder / "config")
-    outcome = await process.next_outcome()
-    while process.following.problems:
-        outcome = await process.next_outcome()
-    assert outcome.refused == ()
-    assert [document["name"] for document in (await Process(folder).start()).document["set"]] == ["multi-model"]
+    while list(StateFolder(folder / "state").load()[0].sources) != [str(folder / "config" / "b.yaml")]:
+        await process.next_outcome()
+    assert process.following.problems == ()
+    assert all(step.document["remove"] == [] for step in process.published)
+    assert process.following.in_force.versions["multi-model"].version == 1
 
 
 async def test_a_restart_after_everything_was_deleted_serves_nothing(folder: Path) -> None:

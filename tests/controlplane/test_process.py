@@ -19,6 +19,10 @@ import pytest
 
 from splitter import __version__, shared_memory
 from splitter.channel import Frame, FrameReader, Kind, encode
+from splitter.controlplane.link import Link
+from splitter.controlplane.process import ControlPlane
+from splitter.controlplane.publisher import InForce, full_step
+from splitter.controlplane.report import Report
 from splitter.settings import ControlStart, Settings, dumps
 from splitter.shared_memory import WORKER_RESTARTS, Layout
 from splitter.telemetry.slab import Count, slot_base
@@ -178,6 +182,26 @@ async def test_an_edit_is_published_and_said_once_it_is_held(folder: Path) -> No
         assert await reload == (200, '{"applied": [], "refused": []}')
 
 
+async def test_an_edit_is_not_said_to_be_in_force_before_every_worker_holds_it(folder: Path) -> None:
+    ours, theirs = socket.socketpair()
+    memory_fd = shared_memory.create(LAYOUT)
+    link = await Link.open(theirs.detach())
+    start = ControlStart(Settings((), str(folder / "state"), workers=2), -1, -1, memory_fd, "")
+    plane = ControlPlane(start, link, 0, Report())
+    step = full_step(InForce())
+    async with asyncio.timeout(10):
+        assert await plane.publish(step)  # the first: workers come up at their own pace
+        second = asyncio.create_task(plane.publish(full_step(step.after)))
+        await asyncio.to_thread(ours.recv, 65_536)
+        await link.note_held(1)
+        assert not second.done()
+        await link.note_held(2)
+        assert await second
+    await link.close()
+    ours.close()
+    os.close(memory_fd)
+
+
 async def test_a_reload_frame_and_a_refresh_frame(folder: Path) -> None:
     async with control_plane(folder) as control:
         await control.serving()
@@ -215,7 +239,7 @@ async def test_slots_are_the_same_after_a_restart_under_the_same_supervisor(fold
     memory = shared_memory.create(LAYOUT)
     async with control_plane(folder, memory=memory) as control:
         await control.serving()
-        control.words[slot_base(LAYOUT, 0, 2) + Count.STARTED] = 1  # writing must not make another memory of it
+        control.words[slot_base(LAYOUT, 0, 4) + Count.STARTED] = 1  # writing must not make another memory of it
         write(folder, yaml(10, name="renamed"))
         before = await control.frame()
         control.process.kill()
