@@ -69,7 +69,7 @@ $(REAL_STAMP): requirements/real.lock.txt
 # whatever this machine's pip configuration adds (mirrors, local folders) is left out.
 COMPILE := PIP_CONFIG_FILE=/dev/null PIP_FIND_LINKS= PIP_EXTRA_INDEX_URL= CUSTOM_COMPILE_COMMAND="make lock" \
 	$(LOCK_VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-options --no-emit-index-url \
-	--no-emit-find-links --no-emit-trusted-host --index-url https://pypi.org/simple
+	--no-emit-find-links --no-emit-trusted-host
 
 lock: ## compile the lock files again (needs Python 3.11); LOCK_FLAGS=--upgrade takes newer releases
 	@requirements/make-venv.sh $(LOCK_VENV) python3.11

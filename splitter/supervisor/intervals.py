@@ -19,5 +19,6 @@ class Intervals:
     port_pause: float = 0.1
     ready_poll: float = 0.02
     drain_margin: float = 0.5  # workers keep the limit of the drain themselves; who is late by this is killed
+    one_signal: float = 0.05  # make and timeout pass a signal on to the process and to its group: two within this are one
     control_end: float = 2.0  # for the control plane to end, once the last worker has
     stall: float = 1.0  # the supervisor itself was stopped for so long: what it saw before says nothing about its children

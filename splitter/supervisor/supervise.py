@@ -38,6 +38,7 @@ class Supervisor:
         self._held = 0
         self._ready = False
         self._ends_at: float | None = None
+        self._told_to_end_at = 0.0
         self._control_ends_at: float | None = None
         self._exit_code: int | None = None
 
@@ -169,12 +170,16 @@ class Supervisor:
 
     def _on_end_signal(self, number: int) -> None:
         name = signal.Signals(number).name
+        now = time.monotonic()
         if self._ends_at is not None:
+            if now - self._told_to_end_at < self._intervals.one_signal:
+                return
             say(f"{name} again: ended at once")
             self._exit_code = 128 + number  # what a shell shows for a program that a signal has ended
             return
         say(f"{name}: draining, for {self._settings.drain_s:g} s at most")
-        self._ends_at = time.monotonic() + self._settings.drain_s + self._intervals.drain_margin
+        self._told_to_end_at = now
+        self._ends_at = now + self._settings.drain_s + self._intervals.drain_margin
         self._holdings.words[shared_memory.DRAINING] = 1
         self._holdings.words[shared_memory.READY] = 0
         notify(os.environ, "STOPPING=1")

@@ -100,7 +100,7 @@ class Stage:
         argument = {
             "settings": asdict(self.settings),
             # The machine may be slow: what a test does not look at must not end its children.
-            "intervals": {"acknowledge": 30, "first_acknowledge": 30, "silence": 30, "short_life": 0, **(intervals or {})},
+            "intervals": {"acknowledge": 30, "first_acknowledge": 30, "silence": 30, "short_life": 0, "one_signal": 0, **(intervals or {})},
             "worker": [*puppet, "worker", str(path)],
             "control": [*puppet, "control", str(path)],
             "listen_pid": listen_pid,

@@ -426,6 +426,18 @@ def test_a_second_signal_ends_it_at_once(stages: Stages, number: int, code: int)
         child.gone()
 
 
+def test_a_signal_that_comes_twice_at_once_is_one(stages: Stages) -> None:
+    """`timeout make demo` sends TERM to make, which passes it on, and to the whole group."""
+    stage = stages(intervals={"one_signal": 30})
+    control, workers = stage.serving()
+    stage.signal(signal.SIGTERM)
+    control.frame(Kind.DRAIN)
+    stage.signal(signal.SIGTERM)
+    for child in [*workers, control]:
+        child.order(exit=0)
+    assert stage.ended() == 0
+
+
 def test_term_before_anything_is_published(stages: Stages) -> None:
     stage = stages()
     control, workers = stage.cast()
