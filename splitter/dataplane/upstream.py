@@ -201,6 +201,9 @@ class Upstream(asyncio.BufferedProtocol):
             self._fail(UpstreamMalformed(f"the head of the model server's answer is larger than {limit} bytes"))
         elif not b"HTTP/1.".startswith(data[:7]):
             self._fail(UpstreamMalformed("the model server's answer does not start with an HTTP/1.1 status line"))
+        elif b"\n" in data.replace(b"\r\n", b""):
+            # Its end would not be seen, so both sides would wait for each other.
+            self._fail(UpstreamMalformed("a line of the head of the model server's answer does not end in CRLF"))
         else:
             self._started_head = data
 
