@@ -38,7 +38,7 @@ types: $(DEV_STAMP) ## mypy, strict
 	$(BIN)/mypy
 
 bench: $(DEV_STAMP) ## CPU per request beside nginx on this machine
-	$(BIN)/python benchmarks/cpu_per_request.py $(BENCH_FLAGS)
+	$(BIN)/python -m benchmarks.cpu_per_request $(BENCH_FLAGS)
 
 clean: ## remove the virtual environments and every cache
 	rm -rf $(VENV) .real build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

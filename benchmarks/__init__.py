@@ -1,0 +1,1 @@
+"""Measurements of splitter. README.md says how to run and how to read them."""
