@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
 
 from splitter import __version__
 from splitter.controlplane.publisher import InForce
-from splitter.shared_memory import ACCEPTING, RELOADS_APPLIED, RELOADS_REFUSED, WORKER_RESTARTS, Layout
+from splitter.shared_memory import RELOADS_APPLIED, RELOADS_REFUSED, WORKER_RESTARTS, Layout
 from splitter.telemetry.exposition import Family, label_text, request_families, text
-from splitter.telemetry.slab import Count, settle_dead_worker, slot_base
+from splitter.telemetry.slab import Count, slot_base
 
 
 class Metrics:
-    """Over the words that all processes share. Of these, the control plane writes its own counters, and ABORTED in the slots."""
+    """Over the words that all processes share. Of these, the control plane writes its own counters alone."""
 
     def __init__(self, words: memoryview, layout: Layout) -> None:
         self._words = words
@@ -24,20 +23,6 @@ class Metrics:
 
     def count_restart(self) -> None:
         self._words[WORKER_RESTARTS] += 1
-
-    def settle(self, stripe: int, slots: Iterable[int]) -> bool:
-        """Give the requests that a dead worker left in flight an end. False: too late, its replacement counts already.
-
-        The supervisor clears ACCEPTING when a worker has ended, before it says so and before it starts the replacement. That one
-        takes 70 ms to come up and counts nothing before it sets ACCEPTING. This runs in the turn of the loop that hears the news,
-        and nobody else writes ABORTED, so the only danger is that this process was stopped in between: then what is in flight
-        cannot be told from what was left, and nothing is touched.
-        """
-        if self._words[self._layout.worker(stripe) + ACCEPTING]:
-            return False
-        for slot in slots:
-            settle_dead_worker(self._words, self._layout, stripe, slot)
-        return True
 
     def used_slot(self) -> int:
         """The highest slot that has counted a request, 0 for none."""

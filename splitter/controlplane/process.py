@@ -6,7 +6,6 @@ It lives until the end of file of the channel, also while the workers drain: wha
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import socket
 import traceback
@@ -103,8 +102,8 @@ class ControlPlane:
                 self._rounds.force()
             elif frame.kind is Kind.REFRESH:
                 self._rounds.publish_again()
-            elif frame.kind is Kind.WORKER_DIED:
-                self._settle(json.loads(frame.payload)["index"])
+            elif frame.kind is Kind.WORKER_DIED and not self._draining:
+                self._metrics.count_restart()
             elif frame.kind is Kind.DRAIN:
                 self._draining = True
                 self._rounds.end()
@@ -145,13 +144,6 @@ class ControlPlane:
         self._report.endpoints(in_force, await unreachable(urls))
         await self._link.held(in_force.revision, None)
         self._report.serving(self._start.settings, self._start.address, self._start.settings.workers)
-
-    def _settle(self, stripe: int) -> None:
-        if self._draining:  # every worker ends now
-            return
-        self._metrics.count_restart()
-        if not self._metrics.settle(stripe, self.in_force.slots.values()):
-            self._report.complain(f"splitter: what worker {stripe} left in flight was not counted in time")
 
     @asynccontextmanager
     async def _application(self) -> AsyncIterator[None]:

@@ -76,7 +76,7 @@ class Sources:
         if problems:
             return f"the saved last good configuration is not valid any more and is not used: {problems[0]}"
         # A folder that can be read and is empty is no trouble: its files are really gone.
-        troubled = [problem.place.file for problem in look.problems if not os.path.isdir(problem.place.file)]
+        troubled = [problem.place.file for problem in look.problems if not _is_readable_folder(problem.place.file)]
         gone = [file for file in sources if file not in look.candidates]
         self._unseen = frozenset(file for file in gone if any(_lies_in(file, path) for path in troubled))
         self._waiting = dict.fromkeys(file for file in gone if file not in self._unseen)
@@ -115,6 +115,10 @@ class Sources:
 
 def _contents(sources: Mapping[str, Source]) -> dict[str, bytes]:
     return {file: source.data for file, source in sources.items()}
+
+
+def _is_readable_folder(path: str) -> bool:
+    return os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)
 
 
 def _lies_in(file: str, path: str) -> bool:

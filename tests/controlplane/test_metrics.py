@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from splitter.controlplane.metrics import Metrics
 from splitter.controlplane.publisher import InForce, next_step
-from splitter.shared_memory import ACCEPTING, Layout
+from splitter.shared_memory import Layout
 from splitter.telemetry.slab import Count, slot_base
 from tests.controlplane.scenery import compiled, yaml
 
@@ -39,26 +39,6 @@ def test_what_was_counted_outlives_a_control_plane() -> None:
     assert 'splitter_config_reloads_total{result="refused"} 2' in lines
     assert "splitter_worker_restarts_total 1" in lines
     assert "splitter_config_last_reload_successful 0" in lines
-
-
-def test_what_a_dead_worker_left_in_flight_is_aborted_in_its_stripe_alone() -> None:
-    words, metrics = fresh()
-    for stripe in (0, 1):
-        base = slot_base(LAYOUT, stripe, 1)
-        words[base + Count.STARTED] = 5
-        words[base + Count.ANSWERED_2XX] = 3
-    assert metrics.settle(1, [1])
-    assert words[slot_base(LAYOUT, 1, 1) + Count.ABORTED] == 2
-    assert words[slot_base(LAYOUT, 0, 1) + Count.ABORTED] == 0
-
-
-def test_a_stripe_that_counts_again_is_not_touched() -> None:
-    words, metrics = fresh()
-    base = slot_base(LAYOUT, 0, 1)
-    words[base + Count.STARTED] = 5
-    words[LAYOUT.worker(0) + ACCEPTING] = 1
-    assert not metrics.settle(0, [1])
-    assert words[base + Count.ABORTED] == 0
 
 
 def test_the_highest_slot_that_has_counted() -> None:

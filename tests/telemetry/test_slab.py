@@ -18,6 +18,7 @@ from splitter.telemetry.slab import (
     Count,
     observe,
     settle_dead_worker,
+    settle_stripe,
     slot_base,
     total,
 )
@@ -111,3 +112,14 @@ def test_a_worker_that_died_between_two_words_breaks_nothing() -> None:
     words[base + Count.LOCAL] = 3  # counted as ended, not yet as started
     settle_dead_worker(words, LAYOUT, 0, 0)
     assert words[base + Count.ABORTED] == 0
+
+
+def test_a_stripe_is_settled_in_every_slot_and_no_other_stripe_is_touched() -> None:
+    words = fresh_words()
+    for stripe in (0, 1):
+        for slot in (1, LAYOUT.slots - 1):
+            words[slot_base(LAYOUT, stripe, slot) + Count.STARTED] = 5
+            words[slot_base(LAYOUT, stripe, slot) + Count.ANSWERED_2XX] = 3
+    settle_stripe(words, LAYOUT, 1)
+    assert [words[slot_base(LAYOUT, 1, slot) + Count.ABORTED] for slot in (1, LAYOUT.slots - 1)] == [2, 2]
+    assert [words[slot_base(LAYOUT, 0, slot) + Count.ABORTED] for slot in (1, LAYOUT.slots - 1)] == [0, 0]
