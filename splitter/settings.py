@@ -26,7 +26,7 @@ class Limits:
     head_timeout_s: float = 10.0
     keepalive_s: float = 75.0
     linger_s: float = 2.0  # how long bytes of a refused request are read and thrown away, so that the client sees the answer
-    linger_bytes: int = 1024 * 1024
+    linger_bytes: int = 32 * 1024 * 1024  # of 17 MB that http.client sends before it reads, 1 MB read would lose it the answer
     pool_idle_s: float = 1.5  # below the shortest unannounced keep-alive of common model servers (gunicorn's 2 s)
 
 

@@ -83,10 +83,10 @@ class Acceptor:
 
     def _look_again(self) -> None:
         if self._open:
-            # Whoever has fewer had its chance; if it hangs, its connections must not wait for its end.
+            # Whoever has fewer had its chance; if it hangs, its connections must not wait for its end. Accept last: it may rest again,
+            # and two timers out of one would be a thousand in a second without descriptors.
+            self._plane.loop.add_reader(self._listener, self._on_readable)
             self._accept()
-            if self._open:
-                self._plane.loop.add_reader(self._listener, self._on_readable)
 
     def _accept(self) -> bool:
         """Returns whether there was a connection."""

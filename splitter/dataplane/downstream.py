@@ -98,6 +98,7 @@ class Downstream(asyncio.BufferedProtocol):
             self.exchange.client_gone()
         # The transport closes now; a peer that reads nothing must not keep it open for what is still unsent.
         self._closing = True
+        self._unsent = self._transport.get_write_buffer_size()
         self.plane.wheel.arm(self, monotonic() + self.plane.limits.linger_s)
         return False
 
@@ -120,7 +121,7 @@ class Downstream(asyncio.BufferedProtocol):
         self._note_full(0)
         if self.exchange is not None:
             self.exchange.client_ready()
-        elif self._ahead and not self._closing:
+        elif not self._closing:
             self._read_ahead()
 
     def on_deadline(self, now: float) -> None:
@@ -133,6 +134,7 @@ class Downstream(asyncio.BufferedProtocol):
         else:
             # Idle: nobody waits for a word, so none is said.
             self._closing = True
+            self._unsent = self._transport.get_write_buffer_size()
             self._transport.close()
             self.plane.wheel.arm(self, now + self.plane.limits.linger_s)
 
@@ -160,6 +162,8 @@ class Downstream(asyncio.BufferedProtocol):
             return
         start = max(0, len(head) - 3)
         head += data
+        if head[0] <= 13 and not start:
+            head[:] = skip_empty_lines(bytes(head))
         end = head.find(b"\r\n\r\n", start)
         limit = self.plane.limits.head_bytes
         if end + 4 > limit or (end < 0 and len(head) > limit):
@@ -179,13 +183,17 @@ class Downstream(asyncio.BufferedProtocol):
         started_at = monotonic()
         try:
             request = parse_request_head(head, self.plane.limits.fields)
-            if request.length == len(rest) and len(rest) <= self.plane.limits.body_bytes:
-                body, complete, after = rest, True, b""
-            else:
-                body, complete, after = self._begin_body(request, rest)
         except SplitterError as error:
             self._refuse(error)
             return
+        if request.length == len(rest) and len(rest) <= self.plane.limits.body_bytes:
+            body, complete, after = rest, True, b""
+        else:
+            try:
+                body, complete, after = self._begin_body(request, rest)
+            except SplitterError as error:
+                self._refuse(error, request.request_id)
+                return
         self._receive = Downstream._receive_ahead if complete else Downstream._receive_body
         if after:
             self._set_ahead(after)
@@ -273,8 +281,9 @@ class Downstream(asyncio.BufferedProtocol):
             return
         if not keep_alive:
             self._close_politely(now)
-        elif self._ahead:
-            # Not from here: a thousand pipelined requests would be a thousand frames deep, and alone on the loop.
+        elif self._ahead or self.is_full:
+            # Not from here: a thousand pipelined requests would be a thousand frames deep, and alone on the loop. And not while the
+            # client does not read: answers to requests that it sends one by one would pile up.
             if not self.is_full:
                 self.plane.loop.call_soon(self._read_ahead)
         else:
@@ -293,7 +302,7 @@ class Downstream(asyncio.BufferedProtocol):
         if self.is_paused:
             self.is_paused = False
             self.plane.paused.discard(self)
-            if not self.ended:
+            if not self.ended and not self._closing:
                 self._transport.resume_reading()
 
     def look_for_end(self) -> None:
@@ -309,7 +318,9 @@ class Downstream(asyncio.BufferedProtocol):
         if reset:
             sock = self._transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
-        self._abort()
+        # Not by _abort, which would count the client as gone.
+        self._closing = True
+        self._transport.abort()
 
     def close_idle(self) -> None:
         """The process drains."""
@@ -326,16 +337,18 @@ class Downstream(asyncio.BufferedProtocol):
         self._set_ahead(b"")
         self._receive = Downstream._receive_head
         self.plane.wheel.arm(self, monotonic() + self.plane.limits.keepalive_s)
-        self.resume_reading()
         if data:
             self._receive_head(data)
+        # Only when all is used up: with a read for every request that is taken out, a flood of small ones would be held without bound.
+        if not self._ahead and (self.exchange is None or self.exchange.complete):
+            self.resume_reading()
 
-    def _refuse(self, error: SplitterError) -> None:
+    def _refuse(self, error: SplitterError, request_id: bytes | None = None) -> None:
         """The bytes are not a request: say so and end the connection, since where the next one begins is not known."""
         self._head = self._probe = None
         plane = self.plane
         plane.words[plane.no_entity_slot + (Count.INTERNAL if isinstance(error, InternalError) else Count.CLIENT_ERROR)] += 1
-        self.write(render_error(error, plane.new_request_id(), b"", False, 1, False))
+        self.write(render_error(error, request_id or plane.new_request_id(), b"", False, 1, False))
         self._close_politely(monotonic())
 
     def _close_politely(self, now: float) -> None:

@@ -209,7 +209,11 @@ class Exchange:
             self.upstream_failed(error)
             return
         self._cancel_connecting = None
-        self._connected(upstream)
+        if upstream.ended:
+            # Accepted and closed again before this task had its turn: nothing would ever be reported for it.
+            self.upstream_failed(UpstreamClosed("the model server closed the connection as soon as it was open"))
+        else:
+            self._connected(upstream)
 
     def _connected(self, upstream: Upstream) -> None:
         """Write the head and what there is of the body, in one call."""
@@ -217,13 +221,15 @@ class Exchange:
         self._upstream = upstream
         upstream.start(self)
         body = self._body
+        if not self.complete:
+            # Before the write: it may find the upstream full, and that pauses again.
+            self._downstream.resume_reading()
         upstream.write(self._request_bytes(body))
         self._plane.words[self._slot + _BYTES_IN] += len(body)
         self._sent_at = now = monotonic()
         if self.complete:
             self._arm(now + self._endpoint.timeouts["first_byte"])
         else:
-            self._downstream.resume_reading()
             self._arm(now + self._endpoint.timeouts["idle"])
         if not self._replayable:
             self._body = b""
@@ -273,9 +279,8 @@ class Exchange:
         self._plane.words[self._slot + _BYTES_IN] += len(payload)
         if data:
             self._upstream.write(data)
-        if self._state is AWAITING:
-            now = monotonic()
-            self._arm(now + self._endpoint.timeouts["first_byte" if complete else "idle"])
+        waits_for_head = complete and self._state is AWAITING
+        self._arm(monotonic() + self._endpoint.timeouts["first_byte" if waits_for_head else "idle"])
 
     def _hold(self, payload: bytes) -> None:
         self._body += payload
@@ -387,7 +392,7 @@ class Exchange:
                 self._cut(RequestTimeout("the answer was not read"))
             else:
                 self._cut(UpstreamTimeout("the model server paused in its answer for too long"))
-        elif not self.complete and now < self._total_at and not self._downstream.is_paused:
+        elif not self.complete and not self._downstream.is_paused:
             self._refuse(RequestTimeout("the rest of the request's body did not come in time"))
         elif self._state is OPENING:
             self._refuse(UpstreamTimeout("no connection to the model server in the time allowed for the whole request"))

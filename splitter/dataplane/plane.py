@@ -197,6 +197,7 @@ class DataPlane:
 
     def tick(self) -> None:
         """Turn the wheel; once a second, look at what cannot be waited for. Calls itself again."""
+        self.loop.call_later(TICK_S, self.tick)  # first: one fault must not be the end of all deadlines
         now = monotonic()
         self.wheel.turn(now)
         if int(now) != self._second:
@@ -205,7 +206,6 @@ class DataPlane:
             self.words[self._header + BEAT] = int(now * 1000)
             for downstream in tuple(self.paused):
                 downstream.look_for_end()
-        self.loop.call_later(TICK_S, self.tick)
 
 
 def _entities(snapshot: Snapshot, names: set[str]) -> dict[EntityKey, ServedEntity]:

@@ -62,9 +62,9 @@ class Upstream(asyncio.BufferedProtocol):
 
     def release(self, now: float) -> None:
         """The exchange is over: back to the pool if another request may follow here, else the end."""
-        self.exchange = None
         self._receive = Upstream._receive_stray
         if self.reusable and not self._transport.get_write_buffer_size():
+            self.exchange = None
             if self._paused:
                 self.resume_reading()
             self._pool.put(self, now, self._answer.keep_alive_s if self._answer is not None else None)
@@ -73,10 +73,14 @@ class Upstream(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """End the connection at once; what was not sent is dropped."""
+        exchange = self.exchange
         self.exchange = None
         if not self.ended:
             self.ended = True
             self._transport.abort()
+        if exchange is not None:
+            # The client's bytes need not wait any more for a connection that takes none.
+            exchange.upstream_ready()
 
     def pause_reading(self) -> None:
         if not self._paused:
@@ -189,6 +193,9 @@ class Upstream(asyncio.BufferedProtocol):
 
     def _interim_answer(self, exchange: Exchange, answer: AnswerHead, rest: bytes) -> None:
         self._interim += 1
+        if answer.status == 101:
+            self._fail(UpstreamMalformed("the model server switched protocols without being asked to"))
+            return
         if self._interim > MAX_INTERIM:
             self._fail(UpstreamMalformed(f"the model server sent more than {MAX_INTERIM} interim answers"))
             return

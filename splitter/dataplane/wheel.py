@@ -66,8 +66,13 @@ class Wheel:
             self._insert(item, min(item.deadline, now + LOOK_AGAIN_S))
 
     def _insert(self, item: Timed, at: float) -> None:
+        # A time that has passed is met at the next turn. `turn` finds the entry by its time, so that has to be of the same spoke.
+        spoke = self._spoke(at)
+        if spoke <= self._turned:
+            spoke = self._turned + 1
+            at = (self._turned + 0.5) * TICK_S
         item.looked_at = at
-        self._spokes.setdefault(max(self._spoke(at), self._turned + 1), []).append(item)
+        self._spokes.setdefault(spoke, []).append(item)
 
     @staticmethod
     def _spoke(at: float) -> int:

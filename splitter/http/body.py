@@ -95,7 +95,7 @@ class ChunkedReader:
         return (payload[0] if len(payload) == 1 else b"".join(payload)), None
 
     def _hold(self, line: bytes) -> None:
-        if len(line) > MAX_LINE:
+        if len(line) > MAX_LINE + line.endswith(b"\r"):
             raise MalformedBody("a line of the chunked body is too long")
         if self._state == self._DATA_END and line != b"\r":
             raise MalformedBody("a chunk is longer than its size says")
