@@ -26,12 +26,12 @@ Results = list[dict[str, Any]]
 
 
 async def judged(cases: list[dict[str, Any]], folder: Path, workers: int, probes: int) -> Results:
-    """Run `cases` against a splitter of `workers`, with `probes` clean requests after each."""
-    folder.mkdir()
+    """Run `cases` against a splitter of `workers`, with `probes` clean requests after each. `folder` is empty."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         upstream_port = free.getsockname()[1]
+    only = f"{{url: 'http://127.0.0.1:{upstream_port}{PATH}', traffic: 100}}"
     config = folder / "conformance.yaml"
-    config.write_text(f"endpoints: {{{NAME}: {{served_models: {{only: {{url: 'http://127.0.0.1:{upstream_port}{PATH}', traffic: 100}}}}}}}}\n")
+    config.write_text(f"endpoints: {{{NAME}: {{served_models: {{only: {only}}}}}}}\n")
     (folder / "cases.json").write_text(json.dumps({"cases": cases}))
     async with serve(config, cwd=folder, workers=workers) as serving:
         arguments = ("127.0.0.1", serving.port, PATH, "--upstream-port", upstream_port, "--probes", probes)
@@ -57,8 +57,13 @@ async def all_judged(folder: Path, workers: int, probes: int) -> Results:
         cases += json.loads((FOLDER / file).read_text())["cases"]
     assert len({case["id"] for case in cases}) == len(cases)
     dealt = [cases[shard::SHARDS] for shard in range(SHARDS)]
-    runs = [judged(share, folder / str(shard), workers, probes) for shard, share in enumerate(dealt)]
+    runs = [judged(share, new_folder(folder, str(shard)), workers, probes) for shard, share in enumerate(dealt)]
     return [result for results in await asyncio.gather(*runs) for result in results]
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    (parent / name).mkdir()
+    return parent / name
 
 
 def failed(results: Results, *classes: str) -> list[str]:

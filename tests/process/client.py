@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -47,14 +48,27 @@ class Answer:
 class Client:
     """One connection, one request at a time."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    def __init__(self, port: int) -> None:
+        self._port = port
 
     @classmethod
     async def connect(cls, port: int) -> Client:
+        client = cls(port)
+        await client.reconnect()
+        return client
+
+    async def reconnect(self) -> None:
+        """A new connection; the old one was closed."""
         async with asyncio.timeout(LIMIT_S):
-            return cls(*await asyncio.open_connection("127.0.0.1", port))
+            self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self._port)
+
+    @property
+    def local_port(self) -> int:
+        port: int = self.writer.get_extra_info("sockname")[1]
+        return port
 
     async def __aenter__(self) -> Client:
         return self
@@ -104,12 +118,27 @@ class Client:
 
     async def close(self) -> None:
         self.writer.transport.abort()
+        with suppress(OSError):
+            await self.writer.wait_closed()
 
 
 def _head(head: bytes) -> tuple[int, dict[str, str]]:
     line, *rest = head[:-4].decode("latin-1").split("\r\n")
     pairs = (field.partition(":") for field in rest)
     return int(line.split(" ")[1]), {name.lower(): value.strip() for name, _, value in pairs}
+
+
+@asynccontextmanager
+async def connected(port: int, count: int) -> AsyncIterator[list[Client]]:
+    """Connections that are closed at the end, with those that were added to the list."""
+    clients: list[Client] = []
+    try:
+        for _ in range(count):
+            clients.append(await Client.connect(port))
+        yield clients
+    finally:
+        for client in clients:
+            await client.close()
 
 
 async def ask(port: int, path: str, body: bytes | None = None) -> Answer:

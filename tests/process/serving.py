@@ -76,10 +76,14 @@ class Serving:
         [pid] = self._children("splitter.controlplane")
         return pid
 
-    async def worker_after(self, gone: int) -> list[int]:
-        """Wait until there are as many workers as before, and none of them is `gone`."""
-        count = len(self.workers())
-        return await eventually(lambda: (now := self.workers()) and gone not in now and len(now) >= count and now)
+    async def replaced(self, gone: int, count: int) -> list[int]:
+        """Wait until there are `count` workers, and none of them is `gone`."""
+
+        def look() -> list[int] | None:
+            now = self.workers()
+            return now if len(now) == count and gone not in now else None
+
+        return await eventually(look)
 
     async def end(self) -> None:
         """Kill what is left of it, children first looked up and then killed, and nothing else."""
@@ -159,10 +163,10 @@ async def run(*arguments: str | Path, cwd: Path, environ: Mapping[str, str] | No
         return code, running.said
 
 
-async def eventually(look: Callable[[], T]) -> T:
-    """Wait for a state that nothing tells of, such as that of other processes: the first result that is true."""
+async def eventually(look: Callable[[], T | None]) -> T:
+    """Wait for a state that nothing tells of, such as that of other processes: the first result that counts as true."""
     async with asyncio.timeout(PATIENCE_S):
-        while not (result := look()):  # noqa: ASYNC110 - there is no event
+        while not (result := look()):
             await asyncio.sleep(0.01)
     return result
 
@@ -189,6 +193,16 @@ def is_running(pid: int) -> bool:
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
     return False
+
+
+def peers_of(pid: int) -> set[int]:
+    """The ports of the other ends of a process's TCP connections (proc(5), net/tcp: column 2 is the other end, 9 the inode)."""
+    inodes = set()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            inodes.add(os.readlink(fd))
+    lines = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    return {int(fields[2].rpartition(":")[2], 16) for fields in map(str.split, lines) if f"socket:[{fields[9]}]" in inodes}
 
 
 def resident_bytes(pid: int) -> int:
