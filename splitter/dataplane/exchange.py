@@ -247,7 +247,7 @@ class Exchange:
         if query and b"?" in address.target:
             query = b"&" + query[1:]
         if request.length > 0:
-            framing = b"\r\nContent-Length: %d\r\n\r\n" % request.length
+            framing = request.length_lines
         elif request.length < 0 and not self.complete:
             framing = b"\r\nTransfer-Encoding: chunked\r\n\r\n"
             body = chunk(body) if body else b""

@@ -62,6 +62,8 @@ _meanings: Memory[int] = Memory()
 """By the name as it was spelled: clients spell few names, so nearly every look-up finds."""
 _hosts: Memory[bytes] = Memory()
 """Well-formed values of Host."""
+_lengths: Memory[tuple[int, bytes]] = Memory()
+"""Values of Content-Length: bodies of one kind have few lengths, and reading and writing one costs 0.25 us more than the look-up."""
 
 
 class Silent:
@@ -87,12 +89,13 @@ class RequestHead:
     """What a request says. Bytes as on the wire, without white space around values.
 
     `kept` are the end-to-end field lines, each led by CRLF. `credentials` are the lines that go upstream only when the endpoint says
-    so. `length` is the body's length or CHUNKED. `forwarded` holds what a trusted proxy before us wrote, by lower-case name.
+    so. `length` is the body's length or CHUNKED; `length_lines` announces a length and ends a head. `forwarded` holds what a trusted
+    proxy before us wrote, by lower-case name.
     """
 
     __slots__ = (
-        "credentials", "expects_continue", "forwarded", "host", "keep_alive", "kept", "length", "method", "minor", "path", "query",
-        "request_id",
+        "credentials", "expects_continue", "forwarded", "host", "keep_alive", "kept", "length", "length_lines", "method", "minor",
+        "path", "query", "request_id",
     )  # fmt: skip
 
     def __init__(self, method: bytes, path: bytes, query: bytes, minor: bool) -> None:
@@ -104,6 +107,7 @@ class RequestHead:
         self.kept = b""
         self.host = b""
         self.length = 0
+        self.length_lines = b""
         self.request_id: bytes | None = None
         self.expects_continue = False
         self.credentials = b""
@@ -182,7 +186,7 @@ def _read_fields(request: RequestHead, lines: list[bytes]) -> None:
         elif meaning == _IS_HOST and host is None:
             host = _hosts.get(value) or _read_host(value)
         elif meaning == _IS_LENGTH:
-            request.length = _read_length(value.strip())
+            request.length, request.length_lines = _lengths.get(value) or _read_length(value)
         elif meaning == _IS_ID:
             value = value.strip()
             if _SANE_ID.fullmatch(value):
@@ -210,10 +214,12 @@ def _read_host(value: bytes) -> bytes:
     return _hosts.keep(value, host)
 
 
-def _read_length(value: bytes) -> int:
-    if not value.isdigit() or len(value) > 18:
+def _read_length(value: bytes) -> tuple[int, bytes]:
+    digits = value.strip()
+    if not digits.isdigit() or len(digits) > 18:
         raise BadRequest("Content-Length is not a plain decimal number")
-    return int(value)
+    length = int(digits)
+    return _lengths.keep(value, (length, b"\r\nContent-Length: %d\r\n\r\n" % length))
 
 
 def _read_rare_fields(request: RequestHead, rare: dict[bytes, bytes], kept: list[bytes]) -> list[bytes]:
