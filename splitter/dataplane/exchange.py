@@ -32,7 +32,7 @@ from splitter.errors import (
 from splitter.http.answer import STATUS_LINES, AnswerHead
 from splitter.http.body import LAST_CHUNK, chunk
 from splitter.routing.snapshot import Endpoint, Route, ServedEntity
-from splitter.telemetry.slab import OVERHEAD, UPSTREAM, WHOLE, Count, observe
+from splitter.telemetry.slab import WHOLE, Count, observe, observe_relayed
 
 if TYPE_CHECKING:
     from splitter.dataplane.downstream import Downstream
@@ -492,11 +492,10 @@ class Exchange:
         words, slot = plane.words, self._slot or plane.no_entity_slot
         words[slot + outcome] += 1
         whole = now - self._started_at
-        observe(words, slot + WHOLE, whole)
         if self._received_at:
-            upstream_s = self._received_at - self._sent_at
-            observe(words, slot + UPSTREAM, upstream_s)
-            observe(words, slot + OVERHEAD, whole - upstream_s)
+            observe_relayed(words, slot, whole, self._received_at - self._sent_at)
+        else:
+            observe(words, slot + WHOLE, whole)
         self._downstream.exchange_settled(self.keep_alive, now)
 
     def _arm(self, at: float) -> None:

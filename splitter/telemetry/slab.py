@@ -54,6 +54,8 @@ WHOLE = 24  # head of the request read → last byte of the answer written
 UPSTREAM = WHOLE + HISTOGRAM_WORDS  # request written upstream → last byte of the answer read
 OVERHEAD = UPSTREAM + HISTOGRAM_WORDS  # the difference of the two, request by request
 
+_WHOLE_SUM, _UPSTREAM_SUM, _OVERHEAD_SUM = WHOLE + SUM, UPSTREAM + SUM, OVERHEAD + SUM
+
 assert OVERHEAD + HISTOGRAM_WORDS <= SLOT_WORDS  # noqa: S101 - a layout that overlaps must not start
 
 
@@ -67,6 +69,20 @@ def observe(words: memoryview, histogram: int, seconds: float) -> None:
     words[histogram + bisect_left(BOUNDS, seconds)] += 1
     if seconds > 0:  # a difference of two durations may come out a rounding below, and words take no sign
         words[histogram + SUM] += int(seconds * 1e6)
+
+
+def observe_relayed(words: memoryview, slot: int, whole_s: float, upstream_s: float) -> None:
+    """Count all three durations of a request that a model server answered. `slot` is the index of the slot's first word. Here and not
+    in three calls of `observe`, which cost 0.2 us more."""
+    whole_us = int(whole_s * 1e6)
+    upstream_us = int(upstream_s * 1e6)
+    words[slot + WHOLE + bisect_left(BOUNDS, whole_s)] += 1
+    words[slot + UPSTREAM + bisect_left(BOUNDS, upstream_s)] += 1
+    words[slot + OVERHEAD + bisect_left(BOUNDS, whole_s - upstream_s)] += 1
+    words[slot + _WHOLE_SUM] += whole_us
+    words[slot + _UPSTREAM_SUM] += upstream_us
+    if whole_us > upstream_us:  # a rounding may put it below, and words take no sign
+        words[slot + _OVERHEAD_SUM] += whole_us - upstream_us
 
 
 def total(words: memoryview, layout: Layout, slot: int) -> list[int]:

@@ -17,6 +17,7 @@ from splitter.telemetry.slab import (
     WHOLE,
     Count,
     observe,
+    observe_relayed,
     settle_dead_worker,
     settle_stripe,
     slot_base,
@@ -77,6 +78,19 @@ def test_a_duration_below_zero_is_none_at_all() -> None:
     words = fresh_words()
     observe(words, OVERHEAD, -1e-6)
     assert (words[OVERHEAD], words[OVERHEAD + SUM]) == (1, 0)
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6))
+def test_a_relayed_request_counts_in_all_three_histograms(upstream_s: float, overhead_s: float) -> None:
+    together, apart = fresh_words(), fresh_words()
+    whole_s = upstream_s + overhead_s
+    observe_relayed(together, 0, whole_s, upstream_s)
+    for histogram, seconds in ((WHOLE, whole_s), (UPSTREAM, upstream_s), (OVERHEAD, whole_s - upstream_s)):
+        observe(apart, histogram, seconds)
+    # The sums are whole microseconds each, so that of the difference may be one off.
+    assert abs(together[OVERHEAD + SUM] - apart[OVERHEAD + SUM]) <= 1
+    together[OVERHEAD + SUM] = apart[OVERHEAD + SUM]
+    assert together == apart
 
 
 def test_a_total_is_the_sum_over_the_stripes_of_one_slot() -> None:
