@@ -50,6 +50,16 @@ async def until_some(look: Callable[[], Collection[T]]) -> list[T]:
     return list(look())
 
 
+async def quiet(look: Callable[[], object], seconds: float = 0.2) -> None:
+    """Wait until what `look` sees has not changed for so long. For showing that something does not go on."""
+    async with asyncio.timeout(BOUND_S):
+        seen, since = look(), asyncio.get_running_loop().time()
+        while (now := asyncio.get_running_loop().time()) < since + seconds:
+            await asyncio.sleep(0.002)
+            if (again := look()) != seen:
+                seen, since = again, now
+
+
 async def turns(count: int = 20) -> None:
     """Let the loop turn, so that what could happen has happened."""
     for _ in range(count):
