@@ -21,12 +21,17 @@ MAX_INTERIM = 16
 """1xx answers to one request."""
 
 
+def no_transport(data: bytes) -> None:
+    """What stands for a transport's `write` until there is one."""
+    raise RuntimeError("written before the connection stood")
+
+
 class Upstream(asyncio.BufferedProtocol):
     """Idle (`exchange` is None) or serving one exchange. What to do with bytes is the current `_receive` method."""
 
     __slots__ = (
         "_answer", "_body", "_buffer", "_interim", "_paused", "_plane", "_pool", "_receive", "_started_head", "_transport",
-        "deadline", "ended", "exchange", "idle_until", "looked_at", "reusable",
+        "deadline", "ended", "exchange", "idle_until", "looked_at", "reusable", "write",
     )  # fmt: skip
 
     def __init__(self, plane: DataPlane, pool: Pool) -> None:
@@ -34,6 +39,7 @@ class Upstream(asyncio.BufferedProtocol):
         self._buffer = plane.buffer
         self._pool = pool
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self.write: Callable[[bytes], None] = no_transport
         self._receive: Callable[[Upstream, bytes], None] = Upstream._receive_stray
         self._started_head = b""
         self._answer: AnswerHead | None = None
@@ -56,9 +62,6 @@ class Upstream(asyncio.BufferedProtocol):
         self.reusable = False
         self._interim = 0
         self._receive = Upstream._receive_head
-
-    def write(self, data: bytes) -> None:
-        self._transport.write(data)
 
     def release(self, now: float) -> None:
         """The exchange is over: back to the pool if another request may follow here, else the end."""
@@ -96,6 +99,7 @@ class Upstream(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self.write = self._transport.write  # the method itself: see Downstream
         self._plane.wheel.add(self, NEVER, monotonic())
 
     def get_buffer(self, sizehint: int) -> memoryview:
