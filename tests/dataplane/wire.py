@@ -409,6 +409,8 @@ class Wire:
             client.close()
         await eventually(lambda: not self.plane.downstreams)
         self.publish(full=True)
+        for pool in self._pools:
+            pool.close()  # that to the control plane is never removed
         await eventually(lambda: not self.plane._tasks)
         await turns()
         self.acceptor.stop()
