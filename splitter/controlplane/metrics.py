@@ -6,7 +6,7 @@ import platform
 
 from splitter import __version__
 from splitter.controlplane.publisher import InForce
-from splitter.shared_memory import RELOADS_APPLIED, RELOADS_REFUSED, WORKER_RESTARTS, Layout
+from splitter.shared_memory import READY, RELOADS_APPLIED, RELOADS_REFUSED, WORKER_RESTARTS, Layout
 from splitter.telemetry.exposition import Family, label_text, request_families, text
 from splitter.telemetry.slab import Count, slot_base
 
@@ -17,6 +17,11 @@ class Metrics:
     def __init__(self, words: memoryview, layout: Layout) -> None:
         self._words = words
         self._layout = layout
+
+    @property
+    def is_ready(self) -> bool:
+        """The supervisor's word: every worker accepts, and no drain has begun."""
+        return bool(self._words[READY])
 
     def count_reload(self, *, applied: bool) -> None:
         self._words[RELOADS_APPLIED if applied else RELOADS_REFUSED] += 1

@@ -29,6 +29,7 @@ from splitter.shared_memory import Layout, attach
 from splitter.store.state import StateFolder
 
 BEAT_S = 1.0
+READY_LOOK_S = 0.02
 HELD_LIMIT_S = 10.0
 """A worker that does not take a revision is replaced after 2 s, its replacement has 5; later nobody waits any more."""
 _CLOSE_S = 0.5
@@ -138,11 +139,12 @@ class ControlPlane:
         return await self._link.held(step.after.revision, HELD_LIMIT_S)
 
     async def _announce(self) -> None:
-        """What is served, and where: at the first start, once the workers hold it."""
+        """What is served, and where: at the first start, once the workers accept, so that who reads it may come at once."""
         in_force = self.in_force
         urls = [url for name in listed(in_force) for entity in in_force.endpoints[name].entities for url in entity.urls]
         self._report.endpoints(in_force, await unreachable(urls))
-        await self._link.held(in_force.revision, None)
+        while not self._metrics.is_ready:
+            await asyncio.sleep(READY_LOOK_S)
         self._report.serving(self._start.settings, self._start.address, self._start.settings.workers)
 
     @asynccontextmanager

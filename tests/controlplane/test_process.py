@@ -24,7 +24,7 @@ from splitter.controlplane.process import ControlPlane
 from splitter.controlplane.publisher import InForce, full_step
 from splitter.controlplane.report import Report
 from splitter.settings import ControlStart, Settings, dumps
-from splitter.shared_memory import WORKER_RESTARTS, Layout
+from splitter.shared_memory import READY, WORKER_RESTARTS, Layout
 from splitter.telemetry.slab import Count, slot_base
 from tests.controlplane.scenery import yaml
 
@@ -74,6 +74,7 @@ class Control:
         """Through the start: published, held, said."""
         frame = await self.frame()
         self.send(Kind.HELD, frame.revision, b'{"workers": 2}')
+        self.words[READY] = 1
         while "serving on" not in await self.line():
             pass
 
@@ -135,7 +136,7 @@ def write(folder: Path, text: str) -> None:
     new.replace(folder / "config" / "a.yaml")
 
 
-async def test_the_start_publishes_before_it_says_anything_and_serves_once_it_is_held(folder: Path) -> None:
+async def test_the_start_publishes_before_it_says_anything_and_serves_once_it_is_ready(folder: Path) -> None:
     async with control_plane(folder) as control:
         frame = await control.frame()
         assert (frame.kind, frame.revision) == (Kind.PUBLISH_FULL, 1)
@@ -144,6 +145,7 @@ async def test_the_start_publishes_before_it_says_anything_and_serves_once_it_is
         assert "not reachable: connection refused" in await control.line()
         await control.line()
         control.send(Kind.HELD, 1, b'{"workers": 2}')
+        control.words[READY] = 1
         line = await control.line()
         assert line == (
             f"splitter {__version__} serving on http://127.0.0.1:8080 (2 workers), state in {folder}/state, watching {folder}/config"
