@@ -113,14 +113,15 @@ class Worker:
         """Looks every 20 ms instead of being told: a drain is once in a process's life, an event would be work in every request."""
         plane = self.plane
         plane.draining = True
-        began = monotonic()
-        until = began + self._settings.drain_s
+        until = monotonic() + self._settings.drain_s
         if not listener_at_once:
             # New connections are served as long as requests from before are: a load balancer needs the time to see /ready.
             await self._wait_for_settled(plane.busy(), until)
         self._acceptor.stop()
-        while monotonic() < until and plane.downstreams:
-            if not plane.busy() and monotonic() >= began + IDLE_GRACE_S:
+        # Of what came out of the queue just now, nothing has been read yet.
+        graced_until = monotonic() + IDLE_GRACE_S
+        while monotonic() < until and plane.connections:
+            if not plane.busy() and monotonic() >= graced_until:
                 break
             await asyncio.sleep(LOOK_S)
         for downstream in tuple(plane.downstreams):

@@ -143,7 +143,12 @@ class DataPlane:
     @property
     def is_full(self) -> bool:
         """Whether another client connection is one too many."""
-        return len(self.downstreams) + self._accepted >= self._connections_left
+        return self.connections >= self._connections_left
+
+    @property
+    def connections(self) -> int:
+        """Client connections, with those that were taken from the listener and are not read yet."""
+        return len(self.downstreams) + self._accepted
 
     def accepted(self, difference: int) -> None:
         """A connection was taken from the listener, or has become a Downstream (or failed to): counted from the first moment, so that
@@ -165,7 +170,7 @@ class DataPlane:
         return frozenset(downstream.exchange for downstream in self.downstreams if downstream.exchange is not None)
 
     def _count_connections(self) -> None:
-        self.words[self._header + CONNECTIONS] = len(self.downstreams) + self._accepted
+        self.words[self._header + CONNECTIONS] = self.connections
 
     # --- small things a request needs -----------------------------------------------------------------------------------------
 
