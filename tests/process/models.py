@@ -42,7 +42,7 @@ class Model:
         self.asked = 0
         self.answered = 0
         self.port = 0
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
     def url(self) -> str:
@@ -50,9 +50,12 @@ class Model:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until its end."""
-        self._writers.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections[task] = writer
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
+            # Cancelled is only who still waits at the end of the test.
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 while True:
                     asked = _asked(await reader.readuntil(b"\r\n\r\n"), reader, writer)
                     self.asked += 1
@@ -60,12 +63,15 @@ class Model:
                     self.answered += 1
                     await writer.drain()
         finally:
-            self._writers.discard(writer)
+            del self._connections[task]
             writer.close()
 
-    def end_connections(self) -> None:
-        for writer in tuple(self._writers):
+    async def end(self) -> None:
+        connections = dict(self._connections)
+        for task, writer in connections.items():
             writer.transport.abort()
+            task.cancel()
+        await asyncio.gather(*connections)
 
 
 async def path_back(asked: Asked) -> None:
@@ -91,5 +97,5 @@ async def model(answerer: Answerer | None = None) -> AsyncIterator[Model]:
         yield made
     finally:
         server.close()
-        made.end_connections()
+        await made.end()
         await server.wait_closed()
