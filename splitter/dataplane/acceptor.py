@@ -101,17 +101,18 @@ class Acceptor:
         if self._plane.is_full:
             self._turn_away(connection)
         else:
-            self._plane.accepted(1)
-            self._plane.spawn(self._serve(connection))
+            downstream = Downstream(self._plane)
+            self._plane.arriving(downstream)
+            self._plane.spawn(self._serve(connection, downstream))
         return True
 
-    async def _serve(self, connection: socket.socket) -> None:
+    async def _serve(self, connection: socket.socket, downstream: Downstream) -> None:
         try:
-            await self._plane.loop.connect_accepted_socket(lambda: Downstream(self._plane), connection)
+            await self._plane.loop.connect_accepted_socket(lambda: downstream, connection)
         except (OSError, asyncio.CancelledError):
             connection.close()
         finally:
-            self._plane.accepted(-1)
+            self._plane.arrived(downstream)
 
     @staticmethod
     def _turn_away(connection: socket.socket) -> None:

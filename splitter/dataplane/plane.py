@@ -62,7 +62,7 @@ class DataPlane:
         self._header = self._layout.worker(stripe)
         self._stripe = stripe
         self.held_bytes = 0
-        self._accepted = 0
+        self._arriving: set[Downstream] = set()
         self._trusted = tuple(ipaddress.ip_network(block) for block in settings.trusted_proxies)
         self._ids = count(1)
         self._id_prefix = os.urandom(8).hex().encode() + b"-"
@@ -148,15 +148,20 @@ class DataPlane:
     @property
     def connections(self) -> int:
         """Client connections, with those that were taken from the listener and are not read yet."""
-        return len(self.downstreams) + self._accepted
+        return len(self.downstreams) + len(self._arriving)
 
-    def accepted(self, difference: int) -> None:
-        """A connection was taken from the listener, or has become a Downstream (or failed to): counted from the first moment, so that
-        a burst is spread over the workers."""
-        self._accepted += difference
+    def arriving(self, downstream: Downstream) -> None:
+        """A connection was taken from the listener: counted from the first moment, so that a burst is spread over the workers."""
+        self._arriving.add(downstream)
+        self._count_connections()
+
+    def arrived(self, downstream: Downstream) -> None:
+        """It has been opened, or could not be."""
+        self._arriving.discard(downstream)
         self._count_connections()
 
     def opened(self, downstream: Downstream) -> None:
+        self._arriving.discard(downstream)  # here too, or it would count twice for a turn of the loop
         self.downstreams.add(downstream)
         self._count_connections()
 
