@@ -36,9 +36,9 @@ class Downstream(asyncio.BufferedProtocol):
     `_receive_ahead` while an answer is awaited, or `_receive_nothing` when the connection is ending."""
 
     __slots__ = (
-        "_ahead", "_body_size", "_buffer", "_closing", "_fixed_forwarded", "_full_bytes", "_head", "_keepalive_s", "_lingered", "_probe",
-        "_reader", "_receive", "_transport", "_trusted", "_unsent", "deadline", "ended", "exchange", "is_full", "is_paused", "looked_at",
-        "plane", "write",
+        "_ahead", "_body_size", "_buffer", "_closing", "_fixed_forwarded", "_forwarded", "_forwarded_host", "_full_bytes", "_head",
+        "_keepalive_s", "_lingered", "_probe", "_reader", "_receive", "_transport", "_trusted", "_unsent", "deadline", "ended",
+        "exchange", "is_full", "is_paused", "looked_at", "plane", "write",
     )  # fmt: skip
 
     def __init__(self, plane: DataPlane) -> None:
@@ -48,6 +48,8 @@ class Downstream(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.write: Callable[[bytes], None] = no_transport
         self._fixed_forwarded = b""
+        self._forwarded_host: bytes | None = None
+        self._forwarded = b""
         self._trusted = False
         # --- of the message that is being read
         self._receive: Callable[[Downstream, bytes], None] = Downstream._receive_head
@@ -260,11 +262,17 @@ class Downstream(asyncio.BufferedProtocol):
     def forwarded_lines(self, request: RequestHead) -> bytes:
         """The lines that tell a model server where the request came from. A client's own account is believed only when it is one
         of the trusted proxies; then it is continued."""
-        host = b"X-Forwarded-Host: " + request.host + b"\r\n" if request.host else b""
         before = request.forwarded
+        if before is None and request.minor and request.host is self._forwarded_host:
+            return self._forwarded
+        host = b"X-Forwarded-Host: " + request.host + b"\r\n" if request.host else b""
         if before is None or not self._trusted:
-            lines = self._fixed_forwarded
-            return (lines if request.minor else lines.replace(b"Via: 1.1", b"Via: 1.0")) + host
+            if not request.minor:
+                return self._fixed_forwarded.replace(b"Via: 1.1", b"Via: 1.0") + host
+            # The next request of this connection names the same host, nearly always (-0.15 us).
+            self._forwarded_host = request.host
+            self._forwarded = self._fixed_forwarded + host
+            return self._forwarded
         peer = self._fixed_forwarded.split(b"\r\n", 1)[0].partition(b": ")[2]
         came_from = before.get(b"x-forwarded-for")
         via = before.get(b"via")

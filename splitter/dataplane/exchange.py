@@ -320,7 +320,7 @@ class Exchange:
         )
         self._plane.words[self._slot + _BYTES_OUT] += size
         if done:
-            self._answered(answer.status)
+            self._advance(ANSWERED, ANSWERED_AS[answer.status // 100 - 2])
         else:
             self._status = answer.status
             self._arm(now + self._endpoint.timeouts["idle"])
@@ -330,10 +330,8 @@ class Exchange:
         if not self.complete or self._plane.draining:
             # A final answer before the request's body has ended: what follows on this connection has no known beginning.
             self.keep_alive = False
-        if answer.bodyless:
-            framing = b""
-        elif answer.length >= 0:
-            framing = b"\r\nContent-Length: %d" % answer.length
+        if answer.length >= 0:
+            framing = answer.length_line
         elif self._request.minor:
             self.chunked_out = True
             framing = b"\r\nTransfer-Encoding: chunked"
@@ -355,12 +353,9 @@ class Exchange:
             self._downstream.write(payload)
         self._plane.words[self._slot + _BYTES_OUT] += size
         if done:
-            self._answered(self._status)
+            self._advance(ANSWERED, ANSWERED_AS[self._status // 100 - 2])
         else:
             self._arm(now + self._endpoint.timeouts["idle"])
-
-    def _answered(self, status: int) -> None:
-        self._advance(ANSWERED, ANSWERED_AS[status // 100 - 2])
 
     # --- what goes wrong ------------------------------------------------------------------------------------------------------
 

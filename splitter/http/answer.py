@@ -35,9 +35,10 @@ STATUS_LINES: dict[int, bytes] = {code: _status_line(code) for code in range(100
 
 class AnswerHead:
     """What an answer says. `kept` are the end-to-end field lines, each led by CRLF; `length` is a number of bytes, CHUNKED or
-    UNTIL_CLOSE; `bodyless` says that no body follows whatever the fields say; `keep_alive_s` is an announced limit on idling, else None."""
+    UNTIL_CLOSE, `length_line` what announces a number, led by CRLF; `bodyless` says that no body follows whatever the fields say, and
+    then nothing is announced; `keep_alive_s` is an announced limit on idling, else None."""
 
-    __slots__ = ("bodyless", "has_date", "keep_alive_s", "kept", "length", "reusable", "status")
+    __slots__ = ("bodyless", "has_date", "keep_alive_s", "kept", "length", "length_line", "reusable", "status")
 
     def __init__(self, line: re.Match[bytes]) -> None:
         minor, status = line.groups()
@@ -46,6 +47,7 @@ class AnswerHead:
         self.kept = b""
         self.has_date = False
         self.length = UNTIL_CLOSE
+        self.length_line = b""
         self.keep_alive_s: int | None = None
         self.bodyless = False
 
@@ -106,6 +108,7 @@ def _read_fields(answer: AnswerHead, lines: list[bytes]) -> None:
             if not value.isdigit() or len(value) > 18:
                 raise UpstreamMalformed("the model server's Content-Length is not a plain decimal number")
             answer.length = int(value)
+            answer.length_line = b"\r\nContent-Length: %d" % answer.length
         elif name == b"connection":
             connection = value if connection is None else connection + b"," + value
         elif name == b"transfer-encoding":
@@ -139,6 +142,7 @@ def _read_connection(answer: AnswerHead, connection: bytes, kept: list[bytes]) -
 def _without_body(answer: AnswerHead) -> None:
     """RFC 9112 §6.3 rule 1. The length that HEAD or 304 announce is passed on as a field; 204 and 1xx must have none (§8.6)."""
     if answer.length >= 0 and answer.status >= 200 and answer.status != 204:
-        answer.kept += b"\r\nContent-Length: %d" % answer.length
+        answer.kept += answer.length_line
     answer.length = 0
+    answer.length_line = b""
     answer.bodyless = True
