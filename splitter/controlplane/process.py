@@ -143,7 +143,7 @@ class ControlPlane:
         in_force = self.in_force
         urls = [url for name in listed(in_force) for entity in in_force.endpoints[name].entities for url in entity.urls]
         self._report.endpoints(in_force, await unreachable(urls))
-        while not self._metrics.is_ready:
+        while not self._metrics.is_ready:  # noqa: ASYNC110 - the word is in shared memory, which tells nobody
             await asyncio.sleep(READY_LOOK_S)
         self._report.serving(self._start.settings, self._start.address, self._start.settings.workers)
 

@@ -12,9 +12,7 @@ CONNECTIONS = 64
 
 
 @asynccontextmanager
-async def load(
-    port: int, one: Callable[[Client, int], Awaitable[None]], connections: int = CONNECTIONS
-) -> AsyncIterator[None]:
+async def load(port: int, one: Callable[[Client, int], Awaitable[None]], connections: int = CONNECTIONS) -> AsyncIterator[None]:
     """Call `one(client, number of the connection)` again and again on each connection, until the block ends. What it raises ends
     the block too, as an ExceptionGroup."""
     ending = asyncio.Event()

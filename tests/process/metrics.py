@@ -26,7 +26,7 @@ async def settled(port: int) -> Page:
     """A scrape when nothing is in flight: an answer may be with the client a moment before it is counted."""
     async with asyncio.timeout(LIMIT_S):
         while in_flight(page := await scrape(port)):
-            await asyncio.sleep(0.01)
+            pass
     return page
 
 

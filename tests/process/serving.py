@@ -163,10 +163,15 @@ async def run(*arguments: str | Path, cwd: Path, environ: Mapping[str, str] | No
         return code, running.said
 
 
+async def until(look: Callable[[], bool]) -> None:
+    """`eventually`, for what is either true or not."""
+    await eventually(lambda: look() or None)
+
+
 async def eventually(look: Callable[[], T | None]) -> T:
     """Wait for a state that nothing tells of, such as that of other processes: the first result that counts as true."""
     async with asyncio.timeout(PATIENCE_S):
-        while not (result := look()):
+        while not (result := look()):  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.01)
     return result
 

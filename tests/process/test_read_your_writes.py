@@ -3,7 +3,6 @@ connection of any worker, is routed by an older version."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from tests.process.client import Answer, Client, ask, connected
 from tests.process.load import CONNECTIONS, load
 from tests.process.models import model
-from tests.process.serving import Serving, run, serve
+from tests.process.serving import Serving, run, serve, until
 
 WORKERS = 4
 PATH = "/serving-endpoints/pair/invocations"
@@ -60,9 +59,8 @@ async def test_no_request_after_a_reload_is_routed_by_an_older_version(tmp_path:
                 [line] = await reload(serving)
                 assert line.startswith(f"pair v{edit}: "), line
                 in_force = edit
-                before = answers
-                while answers < before + 2 * CONNECTIONS:  # the first of them were on their way before
-                    await asyncio.sleep(0.001)
+                enough = answers + 2 * CONNECTIONS  # the first of them were on their way before
+                await until(lambda enough=enough: answers >= enough)  # type: ignore[misc]
 
 
 async def test_a_head_that_was_half_read_is_routed_by_what_is_in_force_at_its_end(tmp_path: Path) -> None:
@@ -87,8 +85,7 @@ async def test_a_request_finishes_on_the_version_that_it_began_with(tmp_path: Pa
         write(file, upstream.url, 1)
         async with serve(file, cwd=tmp_path, workers=WORKERS) as serving, await Client.connect(serving.port) as client:
             client.writer.write(f"POST {PATH} HTTP/1.1\r\nHost: s\r\nContent-Length: 4\r\n\r\n{{ ".encode())
-            while not upstream.asked:  # noqa: ASYNC110 - bounded by the test's own limit
-                await asyncio.sleep(0.01)
+            await until(lambda: upstream.asked == 1)
             write(file, upstream.url, 2)
             assert await reload(serving)
             client.writer.write(b" }")

@@ -16,7 +16,7 @@ from splitter.supervisor.intervals import Intervals
 from tests.process.client import Answer, Client, Lost, ask, connected
 from tests.process.load import CONNECTIONS
 from tests.process.models import Asked, Model, model
-from tests.process.serving import Serving, eventually, serve
+from tests.process.serving import Serving, serve, until
 
 WORKERS = 4
 PATH = "/serving-endpoints/only/invocations"
@@ -56,7 +56,7 @@ async def a_slow_one(client: Client, held: Held) -> None:
     """Begin a request that the model server holds."""
     before = held.came
     client.send(PATH + "?slow", b"{}")
-    await eventually(lambda: held.came > before)
+    await until(lambda: held.came > before)
 
 
 async def told_to_close(client: Client, path: str, body: bytes | None = None) -> Answer:
@@ -151,7 +151,7 @@ async def test_nothing_is_lost_in_a_drain_for_clients_that_are_told_to_close(tmp
         async with asyncio.TaskGroup() as group:
             for client in clients:
                 group.create_task(until_told(client))
-            await eventually(lambda: answers > 4 * CONNECTIONS)
+            await until(lambda: answers > 4 * CONNECTIONS)
             serving.signal(signal.SIGTERM)
         assert told == CONNECTIONS
         assert answers == upstream.asked
