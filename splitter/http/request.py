@@ -37,9 +37,12 @@ class Meaning(IntEnum):
     CREDENTIALS = 4
     DROPPED = 5
     RARE = 6
+    CONNECTION = 7
 
 
-_KEPT, _IS_HOST, _IS_LENGTH, _IS_ID, _IS_CREDENTIALS, _DROPPED, _RARE = (int(meaning) for meaning in Meaning)
+_KEPT, _IS_HOST, _IS_LENGTH, _IS_ID, _IS_CREDENTIALS, _DROPPED, _RARE, _IS_CONNECTION = (
+    int(meaning) for meaning in Meaning
+)
 
 
 def _meaning(name: bytes) -> int:
@@ -49,6 +52,8 @@ def _meaning(name: bytes) -> int:
         return _IS_LENGTH
     if name == b"x-request-id":
         return _IS_ID
+    if name == b"connection":
+        return _IS_CONNECTION
     if name in _CREDENTIALS:
         return _IS_CREDENTIALS
     if name in HOP_BY_HOP or name == b"expect" or name in _OTHERS_WORD or name.startswith((b"x-forwarded-", b"x-original-")):
@@ -193,7 +198,8 @@ def _read_fields(request: RequestHead, lines: list[bytes]) -> None:
                 request.request_id = value
         elif meaning == _IS_CREDENTIALS:
             request.credentials += b"\r\n" + line
-        elif meaning != _DROPPED and (value != b" keep-alive" or not request.minor):  # which HTTP/1.1 says by itself
+        elif meaning != _DROPPED and (meaning != _IS_CONNECTION or value != b" keep-alive" or not request.minor):
+            # `Connection: keep-alive` is what HTTP/1.1 says by itself; of the other fields, `keep-alive` must not be skipped
             if rare is None:
                 rare = {}
             name = name.lower()
