@@ -14,7 +14,7 @@ from splitter.http.request import CHUNKED, SILENT
 UNTIL_CLOSE = -2
 """The length of a body that ends with the connection (RFC 9112 §6.3, rule 8)."""
 
-_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [^\r\n]*)?\r\n")
+_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?\r\n")
 _BODYLESS = frozenset({204, 304})
 _KEEP_ALIVE_TIMEOUT = re.compile(rb"(?:^|,)[ \t]*timeout=\"?([0-9]{1,6})", re.IGNORECASE)
 _OURS = frozenset({b"served-model-name", b"x-config-version", b"x-request-id"})
