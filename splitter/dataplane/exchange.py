@@ -299,6 +299,7 @@ class Exchange:
 
     def answer_interim(self, answer: AnswerHead) -> None:
         """A 1xx: passed on to HTTP/1.1 clients (RFC 9110 §15.2), except 100, which we have answered ourselves."""
+        self._replayable = False  # the model server has the request, so its connection was not stale
         if answer.status > 101 and self._request.minor:
             self._downstream.write(STATUS_LINES[answer.status] + answer.kept[2:] + (b"\r\n\r\n" if answer.kept else b"\r\n"))
 
