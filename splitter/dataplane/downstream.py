@@ -52,7 +52,7 @@ class Downstream(asyncio.BufferedProtocol):
         self._forwarded = b""
         self._trusted = False
         # --- of the message that is being read
-        self._receive: Callable[[Downstream, bytes], None] = Downstream._receive_head
+        self._receive: Callable[[Downstream, bytes], None] = _HEAD
         self._head: bytearray | None = None
         self._probe: httptools.HttpRequestParser | None = None
         self._reader: BodyReader | None = None
@@ -199,7 +199,7 @@ class Downstream(asyncio.BufferedProtocol):
             except SplitterError as error:
                 self._refuse(error, request.request_id)
                 return
-        self._receive = Downstream._receive_ahead if complete else Downstream._receive_body
+        self._receive = _AHEAD if complete else _BODY
         if after:
             self._set_ahead(after)
         self.exchange = exchange = Exchange(self, request, body, complete, started_at)
@@ -241,7 +241,7 @@ class Downstream(asyncio.BufferedProtocol):
             exchange.client_failed(error)
             return
         if after is not None:
-            self._receive = Downstream._receive_ahead
+            self._receive = _AHEAD
             if after:
                 self._set_ahead(after)
         exchange.body_went_on(payload, after is not None)
@@ -295,7 +295,7 @@ class Downstream(asyncio.BufferedProtocol):
             if not self.is_full:
                 self.plane.loop.call_soon(self._read_ahead)
         else:
-            self._receive = Downstream._receive_head
+            self._receive = _HEAD
             self.deadline = at = now + self._keepalive_s
             if at < self.looked_at:
                 self.plane.wheel.arm(self, at)
@@ -343,7 +343,7 @@ class Downstream(asyncio.BufferedProtocol):
             return
         data = self._ahead
         self._set_ahead(b"")
-        self._receive = Downstream._receive_head
+        self._receive = _HEAD
         self.plane.wheel.arm(self, monotonic() + self.plane.limits.keepalive_s)
         if data:
             self._receive_head(data)
@@ -399,3 +399,9 @@ class Downstream(asyncio.BufferedProtocol):
         if size or self._full_bytes:
             self.plane.held(size - self._full_bytes)
             self._full_bytes = size
+
+
+# What to do with bytes, by short names: to look a method up through its class costs 40 ns, twice a request.
+_HEAD = Downstream._receive_head
+_AHEAD = Downstream._receive_ahead
+_BODY = Downstream._receive_body

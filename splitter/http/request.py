@@ -63,7 +63,12 @@ def _meaning(name: bytes) -> int:
     return _DROPPED if b"_" in name else _KEPT
 
 
-_meanings: Memory[int] = Memory()
+class Meanings(Memory[int]):
+    def __missing__(self, name: bytes) -> int:
+        return self.keep(name, _meaning(name.lower()))
+
+
+_meanings = Meanings()
 """By the name as it was spelled: clients spell few names, so nearly every look-up finds."""
 _hosts: Memory[bytes] = Memory()
 """Well-formed values of Host."""
@@ -183,9 +188,7 @@ def _read_fields(request: RequestHead, lines: list[bytes]) -> None:
     kept = [b""]
     for line in lines:
         name, _, value = line.partition(b":")
-        meaning = _meanings.get(name)
-        if meaning is None:
-            meaning = _meanings.keep(name, _meaning(name.lower()))
+        meaning = _meanings[name]
         if meaning == _KEPT:
             kept.append(line)
         elif meaning == _IS_HOST and host is None:
