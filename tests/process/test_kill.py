@@ -93,7 +93,7 @@ async def test_a_killed_worker_loses_its_own_requests_and_no_count(tmp_path: Pat
         victim = serving.workers()[0]
         victims = peers_of(victim)
         held = [client for client in clients if client.local_port in victims]
-        assert len(held) == CONNECTIONS // WORKERS
+        assert 0 < len(held) < CONNECTIONS // 2, "the connections are spread"
 
         os.kill(victim, signal.SIGKILL)
         killed_at = monotonic()
