@@ -31,6 +31,7 @@ ACCEPTING = 1  # 1 while the worker takes connections
 CONNECTIONS = 2  # open client connections
 BEAT = 3  # milliseconds of CLOCK_MONOTONIC at the last sign of life
 HELD_BYTES = 4  # bytes of bodies that the worker holds in buffers
+TOP_SLOT = 5  # the highest slot that a worker on this stripe was ever told of; looking at a slot above it would make its page real
 
 SLOT_WORDS = 96
 DEFAULT_SLOTS = 16_384

@@ -6,9 +6,8 @@ import platform
 
 from splitter import __version__
 from splitter.controlplane.publisher import InForce
-from splitter.shared_memory import READY, RELOADS_APPLIED, RELOADS_REFUSED, WORKER_RESTARTS, Layout
+from splitter.shared_memory import READY, RELOADS_APPLIED, RELOADS_REFUSED, TOP_SLOT, WORKER_RESTARTS, Layout
 from splitter.telemetry.exposition import Family, label_text, request_families, text
-from splitter.telemetry.slab import Count, slot_base
 
 
 class Metrics:
@@ -30,10 +29,8 @@ class Metrics:
         self._words[WORKER_RESTARTS] += 1
 
     def used_slot(self) -> int:
-        """The highest slot that has counted a request, 0 for none."""
-        starts = [slot_base(self._layout, stripe, 0) + Count.STARTED for stripe in range(self._layout.stripes)]
-        step = slot_base(self._layout, 0, 1) - slot_base(self._layout, 0, 0)
-        return max(slot for slot in range(self._layout.slots) if slot == 0 or any(self._words[base + slot * step] for base in starts))
+        """The highest slot that a worker was ever told of, 0 for none."""
+        return max(self._words[self._layout.worker(stripe) + TOP_SLOT] for stripe in range(self._layout.stripes))
 
     def page(self, in_force: InForce, *, successful: bool) -> str:
         """All of it, as text. Takes about 1 us a line."""

@@ -25,7 +25,7 @@ from splitter.http.answer import AnswerHeads
 from splitter.routing.document import DEFAULT_TIMEOUTS, TICKETS, ChangeDocument
 from splitter.routing.snapshot import EMPTY, Address, Endpoint, EntityKey, Route, ServedEntity, Snapshot, apply_change
 from splitter.routing.split import Split
-from splitter.shared_memory import BEAT, CONNECTIONS, DRAINING, HELD_BYTES, READY, Layout
+from splitter.shared_memory import BEAT, CONNECTIONS, DRAINING, HELD_BYTES, READY, TOP_SLOT, Layout
 from splitter.telemetry.slab import NO_ENTITY, slot_base
 
 if TYPE_CHECKING:
@@ -180,7 +180,9 @@ class DataPlane:
     # --- small things a request needs -----------------------------------------------------------------------------------------
 
     def slot(self, number: int) -> int:
-        """Index of the first word of a slot in this worker's stripe."""
+        """Index of the first word of a slot in this worker's stripe, which counts from now on."""
+        if number > self.words[self._header + TOP_SLOT]:
+            self.words[self._header + TOP_SLOT] = number
         return slot_base(self._layout, self._stripe, number)
 
     def new_request_id(self) -> bytes:

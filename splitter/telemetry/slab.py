@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from enum import IntEnum
 
-from splitter.shared_memory import SLOT_WORDS, Layout
+from splitter.shared_memory import SLOT_WORDS, TOP_SLOT, Layout
 
 NO_ENTITY = 0
 
@@ -101,7 +101,7 @@ def settle_dead_worker(words: memoryview, layout: Layout, stripe: int, slot: int
 
 
 def settle_stripe(words: memoryview, layout: Layout, stripe: int) -> None:
-    """`settle_dead_worker` for every slot of a stripe. Called by the worker that takes the stripe over, before it counts itself."""
-    for slot in range(layout.slots):
-        if words[slot_base(layout, stripe, slot) + Count.STARTED]:
-            settle_dead_worker(words, layout, stripe, slot)
+    """`settle_dead_worker` for every slot of a stripe that was ever in use. Called by the worker that takes the stripe
+    over, before it counts itself."""
+    for slot in range(words[layout.worker(stripe) + TOP_SLOT] + 1):
+        settle_dead_worker(words, layout, stripe, slot)

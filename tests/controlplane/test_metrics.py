@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from splitter.controlplane.metrics import Metrics
 from splitter.controlplane.publisher import InForce, next_step
-from splitter.shared_memory import Layout
-from splitter.telemetry.slab import Count, slot_base
+from splitter.shared_memory import TOP_SLOT, Layout
 from tests.controlplane.scenery import compiled, yaml
 
 LAYOUT = Layout(stripes=2, slots=16)
@@ -41,9 +40,9 @@ def test_what_was_counted_outlives_a_control_plane() -> None:
     assert "splitter_config_last_reload_successful 0" in lines
 
 
-def test_the_highest_slot_that_has_counted() -> None:
+def test_the_highest_slot_that_a_worker_was_told_of() -> None:
     words, metrics = fresh()
     assert metrics.used_slot() == 0
-    words[slot_base(LAYOUT, 1, 9) + Count.STARTED] = 1
-    words[slot_base(LAYOUT, 0, 4) + Count.STARTED] = 1
+    words[LAYOUT.worker(1) + TOP_SLOT] = 9
+    words[LAYOUT.worker(0) + TOP_SLOT] = 4
     assert metrics.used_slot() == 9

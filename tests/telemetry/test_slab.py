@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splitter.shared_memory import SLOT_WORDS, Layout
+from splitter.shared_memory import SLOT_WORDS, TOP_SLOT, Layout
 from splitter.telemetry.slab import (
     BOUNDS,
     HISTOGRAM_WORDS,
@@ -134,6 +134,7 @@ def test_a_stripe_is_settled_in_every_slot_and_no_other_stripe_is_touched() -> N
         for slot in (1, LAYOUT.slots - 1):
             words[slot_base(LAYOUT, stripe, slot) + Count.STARTED] = 5
             words[slot_base(LAYOUT, stripe, slot) + Count.ANSWERED_2XX] = 3
+        words[LAYOUT.worker(stripe) + TOP_SLOT] = LAYOUT.slots - 1
     settle_stripe(words, LAYOUT, 1)
     assert [words[slot_base(LAYOUT, 1, slot) + Count.ABORTED] for slot in (1, LAYOUT.slots - 1)] == [2, 2]
     assert [words[slot_base(LAYOUT, 0, slot) + Count.ABORTED] for slot in (1, LAYOUT.slots - 1)] == [0, 0]
