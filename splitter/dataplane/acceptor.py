@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 LOOK_AGAIN_S = 0.002
 NO_DESCRIPTORS_S = 0.1
+LINGER_S = 1.0
+MAX_LINGERING = 256
+"""Connections that were turned away and stay open for LINGER_S: a close with unread bytes is a reset, and one that comes while the
+client still sends its request loses it the answer."""
 _FULL = render_error(NoCapacity("splitter has as many client connections as it may (--max-connections)"), b"-", b"", False, 1, False)
 log = logging.getLogger("splitter.worker")
 
@@ -36,6 +40,7 @@ class Acceptor:
         self._stripe = stripe
         self._header = layout.worker(stripe)
         self._open = False
+        self._lingering = 0
         self._said_no_descriptors = False
 
     def start(self) -> None:
@@ -114,13 +119,20 @@ class Acceptor:
         finally:
             self._plane.arrived(downstream)
 
-    @staticmethod
-    def _turn_away(connection: socket.socket) -> None:
+    def _turn_away(self, connection: socket.socket) -> None:
         try:
             connection.send(_FULL, socket.MSG_DONTWAIT)
             connection.shutdown(socket.SHUT_WR)
         except OSError:
             pass
+        self._lingering += 1
+        if self._lingering > MAX_LINGERING:
+            self._end_turned_away(connection)
+        else:
+            self._plane.loop.call_later(LINGER_S, self._end_turned_away, connection)
+
+    def _end_turned_away(self, connection: socket.socket) -> None:
+        self._lingering -= 1
         connection.close()
 
     def _accept_failed(self, exc: OSError) -> None:
