@@ -14,7 +14,7 @@ REAL_STAMP := $(REAL_VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real lint types lock bench clean
+.PHONY: help demo test proof test-real lint types lock bench clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -24,9 +24,13 @@ demo: $(RUN_STAMP) ## two model servers, splitter in front of them, some traffic
 
 test: $(DEV_STAMP) ## the tests; TEST_FLAGS="-k split" for some of them
 	@status=0; $(BIN)/python -m pytest $(TEST_FLAGS) || status=$$?; \
+	echo "not run: the long proofs (900 edits and 100 HUPs beside traffic): make proof"; \
 	echo "not run: real MLflow model servers: make test-real"; \
 	echo "not run: benchmarks against nginx: make bench"; \
 	exit $$status
+
+proof: $(DEV_STAMP) ## the long proofs: edits and HUPs by the hundred beside traffic, the conformance cases on several workers
+	$(BIN)/python -m pytest -m proof -s $(TEST_FLAGS)
 
 test-real: $(DEV_STAMP) $(REAL_STAMP) ## splitter in front of real MLflow model servers (installs 800 MB into .real)
 	$(BIN)/python -m pytest tests/real/check_mlflow.py $(TEST_FLAGS)

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.client import Answer, Client
+from splitter.store.files import SETTLE_S
+from tests.process.client import Answer, Client, ask
 from tests.process.load import CONNECTIONS, load
 from tests.process.metrics import requests, settled
 from tests.process.models import Asked, Model, model
@@ -190,3 +191,24 @@ async def test_edits_lose_nothing(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 async def test_three_hundred_edits_of_each_kind_lose_nothing(tmp_path: Path) -> None:
     await edits_lose_nothing(tmp_path, edits=300, hups=100)
+
+
+async def test_a_half_written_file_is_not_read_even_when_somebody_asks(tmp_path: Path) -> None:
+    """Its first half is a valid file without the second endpoint. A HUP comes between the halves."""
+    first, second = (text(name, "http://127.0.0.1:1", 1) for name in ("first", "second"))
+    second = second.removeprefix("endpoints:\n")
+    file = tmp_path / "two.yaml"
+    file.write_text(first + second)
+    async with serve(file, cwd=tmp_path) as serving:
+        with open(file, "w", buffering=1) as stream:  # noqa: ASYNC230 - a small file
+            opened = time.monotonic()
+            stream.write(first.replace("/1/", "/2/"))
+            stream.flush()
+            serving.signal(signal.SIGHUP)
+            await asyncio.sleep(SETTLE_S / 2)
+            stream.write(second)
+        if time.monotonic() - opened >= SETTLE_S:
+            pytest.skip("the machine stood still: a file that is at rest for so long counts as whole")
+        await serving.until("^first v2: ")
+        assert "second" not in serving.said.partition("serving on")[2]
+        assert (await ask(serving.port, "/serving-endpoints/second/invocations", b"{}")).version == 1

@@ -148,18 +148,17 @@ async def test_large_bodies_up_and_down(tmp_path: Path, streams: Streams) -> Non
 
 async def test_a_reader_that_stops_stops_the_model_server(tmp_path: Path, streams: Streams) -> None:
     """Much of a body lies in the kernel's buffers, but nothing of it in the worker."""
-    async with one_worker(tmp_path, streams) as (serving, upstream, worker), connected(serving.port, AT_ONCE) as clients:
-        async with flat(worker):
-            answered = upstream.answered
-            for client in clients:
-                client.writer.transport.pause_reading()  # type: ignore[attr-defined]
-                client.send(PATH + "?down", b"{}")
-            await until(lambda: upstream.asked == answered + AT_ONCE)
-            await at_rest(lambda: streams.sent)
-            assert upstream.answered == answered, "16 MB do not fit into what lies between"
-            for client in clients:
-                client.writer.transport.resume_reading()  # type: ignore[attr-defined]
-                assert len((await client.answer()).body) == BODY
+    async with one_worker(tmp_path, streams) as (serving, upstream, worker), connected(serving.port, AT_ONCE) as clients, flat(worker):
+        answered = upstream.answered
+        for client in clients:
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            client.send(PATH + "?down", b"{}")
+        await until(lambda: upstream.asked == answered + AT_ONCE)
+        await at_rest(lambda: streams.sent)
+        assert upstream.answered == answered, "16 MB do not fit into what lies between"
+        for client in clients:
+            client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+            assert len((await client.answer()).body) == BODY
 
 
 async def test_a_model_server_that_stops_reading_stops_the_client(tmp_path: Path, streams: Streams) -> None:
