@@ -40,7 +40,7 @@ class Acceptor:
         self._stripe = stripe
         self._header = layout.worker(stripe)
         self._open = False
-        self._lingering = 0
+        self._turned_away: set[socket.socket] = set()
         self._said_no_descriptors = False
 
     def start(self) -> None:
@@ -58,6 +58,8 @@ class Acceptor:
         while self._accept():
             pass
         self._listener.close()
+        for connection in tuple(self._turned_away):
+            self._end_turned_away(connection)
 
     def close_at_once(self) -> None:
         """The supervisor is dead: let its successor bind."""
@@ -125,14 +127,14 @@ class Acceptor:
             connection.shutdown(socket.SHUT_WR)
         except OSError:
             pass
-        self._lingering += 1
-        if self._lingering > MAX_LINGERING:
-            self._end_turned_away(connection)
-        else:
+        if len(self._turned_away) < MAX_LINGERING:
+            self._turned_away.add(connection)
             self._plane.loop.call_later(LINGER_S, self._end_turned_away, connection)
+        else:
+            connection.close()
 
     def _end_turned_away(self, connection: socket.socket) -> None:
-        self._lingering -= 1
+        self._turned_away.discard(connection)
         connection.close()
 
     def _accept_failed(self, exc: OSError) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from splitter.errors import SplitterError
+from splitter.errors import MethodNotAllowed, SplitterError
 from splitter.http.answer import STATUS_LINES
 
 JSON = b"application/json"
@@ -35,4 +35,6 @@ def render_error(error: SplitterError, request_id: bytes, lines: bytes, keep_ali
     """An error of ours as the answer: `{"error_code", "message"}`."""
     if error.retry_after_s is not None:
         lines += b"Retry-After: %d\r\n" % error.retry_after_s
+    if isinstance(error, MethodNotAllowed):
+        lines += b"Allow: GET, HEAD\r\n"  # RFC 9110 §15.5.6; what splitter answers itself is only ever read
     return render(LocalAnswer(error.status, JSON, error.body()), request_id, lines, keep_alive, minor, is_head)
