@@ -194,10 +194,10 @@ class Line:
         return payload
 
     async def _chunks(self) -> bytes:
-        whole = b""
+        pieces = []
         while piece := await self.chunk():
-            whole += piece
-        return whole
+            pieces.append(piece)
+        return b"".join(pieces)
 
     def half_close(self) -> None:
         self.sock.shutdown(socket.SHUT_WR)
@@ -355,9 +355,8 @@ class Wire:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         if send_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
-        sock.setblocking(False)
-        await bounded(self.loop.sock_connect(sock, ("127.0.0.1", self.port)))
         self._clients.append(Line(sock))
+        await bounded(self.loop.sock_connect(sock, ("127.0.0.1", self.port)))
         return self._clients[-1]
 
     def server(self, receive_buffer: int | None = None, host: str = "127.0.0.1") -> ModelServer:
