@@ -111,8 +111,9 @@ class Bench:
 
     def answer_head_seen(self) -> None:
         read = self.plane.answer_heads.read
+        head = ANSWER_HEAD.removesuffix(b"\r\n\r\n")
         for _ in range(REQUESTS):
-            read(ANSWER_HEAD, False)
+            read(head, False)
 
     def answer_head_new(self) -> None:
         for _ in range(REQUESTS):

@@ -150,15 +150,15 @@ class Downstream(asyncio.BufferedProtocol):
             data = skip_empty_lines(data)
             if not data:
                 return
-        end = data.find(b"\r\n\r\n")
-        if end < 0 or end + 4 > self.plane.limits.head_bytes:
+        head, end, rest = data.partition(b"\r\n\r\n")
+        if not end or len(head) + 4 > self.plane.limits.head_bytes:
             self._head = bytearray()
             self._probe = new_probe()
             self._receive = Downstream._receive_more_head
             self.plane.wheel.arm(self, monotonic() + self.plane.limits.head_timeout_s)
             self._receive_more_head(data)
             return
-        self._begin_request(data[: end + 4], data[end + 4 :])
+        self._begin_request(head + end, rest)
 
     def _receive_more_head(self, data: bytes) -> None:
         """The head comes in pieces. Garbage is refused when it is seen, not when the head's end fails to come."""

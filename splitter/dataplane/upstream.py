@@ -143,17 +143,16 @@ class Upstream(asyncio.BufferedProtocol):
         if self._started_head:
             data = self._started_head + data
             self._started_head = b""
-        end = data.find(b"\r\n\r\n")
-        limits = self._plane.limits
-        if end < 0 or end > limits.head_bytes:
-            self._hold_head(data, end, limits.head_bytes)
+        plane = self._plane
+        head, end, rest = data.partition(b"\r\n\r\n")
+        if not end or len(head) > plane.limits.head_bytes:
+            self._hold_head(data, plane.limits.head_bytes)
             return
         try:
-            answer = self._plane.answer_heads.read(data[: end + 4], exchange.is_head)
+            answer = plane.answer_heads.read(head, exchange.is_head)
         except UpstreamMalformed as error:
             self._fail(error)
             return
-        rest = data[end + 4 :]
         if answer.status < 200:
             self._interim_answer(exchange, answer, rest)
             return
@@ -207,8 +206,8 @@ class Upstream(asyncio.BufferedProtocol):
         if rest and self.exchange is not None:
             self._receive_head(rest)
 
-    def _hold_head(self, data: bytes, end: int, limit: int) -> None:
-        if end > limit or len(data) > limit:
+    def _hold_head(self, data: bytes, limit: int) -> None:
+        if len(data) > limit:
             self._fail(UpstreamMalformed(f"the head of the model server's answer is larger than {limit} bytes"))
         elif not b"HTTP/1.".startswith(data[:7]):
             self._fail(UpstreamMalformed("the model server's answer does not start with an HTTP/1.1 status line"))

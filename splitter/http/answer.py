@@ -61,10 +61,10 @@ class AnswerHeads:
         self._max_fields = max_fields
 
     def read(self, head: bytes, to_head: bool) -> AnswerHead:
-        """See `parse_answer_head`."""
+        """See `parse_answer_head`; `head` is what stands before the empty line and the CRLF that leads it."""
         if to_head:
-            return parse_answer_head(head, self._max_fields, to_head)
-        return self._seen.get(head) or self._seen.keep(head, parse_answer_head(head, self._max_fields, to_head))
+            return parse_answer_head(head + b"\r\n\r\n", self._max_fields, to_head)
+        return self._seen.get(head) or self._seen.keep(head, parse_answer_head(head + b"\r\n\r\n", self._max_fields, to_head))
 
 
 def parse_answer_head(head: bytes, max_fields: int, to_head: bool) -> AnswerHead:
