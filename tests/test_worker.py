@@ -25,6 +25,11 @@ from splitter.telemetry.slab import Count, slot_base
 from tests.dataplane.wire import EOF, OK, Line, ModelServer, bounded, endpoint, entity, eventually, get, post
 
 
+def started(start: WorkerStart) -> subprocess.Popen[bytes]:
+    descriptors = (start.channel_fd, start.listener_fd, start.memory_fd)
+    return subprocess.Popen([sys.executable, "-m", "splitter.worker", dumps(start)], pass_fds=descriptors)
+
+
 class Supervised:
     """One worker, its listener, its memory and the other end of its channel."""
 
@@ -40,10 +45,7 @@ class Supervised:
         self.folder = tempfile.mkdtemp(prefix="work-")
         settings = Settings(paths=(), state_dir="", workers=1, drain_s=drain_s, limits=Limits(linger_s=0.3))
         start = WorkerStart(settings, theirs.fileno(), self.listener.fileno(), self.memory_fd, 0, f"{self.folder}/control")
-        descriptors = (theirs.fileno(), self.listener.fileno(), self.memory_fd)
-        for fd in descriptors:
-            os.set_inheritable(fd, True)
-        self.process = subprocess.Popen([sys.executable, "-m", "splitter.worker", dumps(start)], pass_fds=descriptors)
+        self.process = started(start)
         theirs.close()
         self._reader = FrameReader()
         self._frames: list[Frame] = []
@@ -264,8 +266,7 @@ async def test_what_the_worker_before_left_in_flight_is_settled(supervised: Supe
     assert (supervised.count(Count.STARTED), supervised.count(Count.ABORTED)) == (1, 0)
     theirs = socket.socketpair()
     start = WorkerStart(Settings(paths=(), state_dir=""), theirs[1].fileno(), supervised.listener.fileno(), supervised.memory_fd, 0, "/x")
-    descriptors = (theirs[1].fileno(), supervised.listener.fileno(), supervised.memory_fd)
-    supervised.process = subprocess.Popen([sys.executable, "-m", "splitter.worker", dumps(start)], pass_fds=descriptors)
+    supervised.process = started(start)
     await eventually(lambda: supervised.count(Count.ABORTED) == 1)
     for end in theirs:
         end.close()

@@ -5,6 +5,7 @@ import errno
 import http.client
 import logging
 import socket
+from functools import partial
 from typing import cast
 
 import pytest
@@ -113,9 +114,13 @@ async def test_a_connection_counts_once_at_every_moment(wires: Wires) -> None:
         seen.add(wire.words[wire.layout.worker(0) + CONNECTIONS])
 
     wire.plane._count_connections = count  # type: ignore[method-assign]
+
+    def opened(expected: int) -> bool:
+        return len(wire.plane.downstreams) == expected
+
     for expected in (1, 2, 3):
         await wire.client()
-        await eventually(lambda expected=expected: len(wire.plane.downstreams) == expected)
+        await eventually(partial(opened, expected))
         await turns()
         assert seen == set(range(1, expected + 1))
 

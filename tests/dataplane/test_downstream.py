@@ -13,7 +13,21 @@ from splitter.dataplane.resolver import Found, Resolver
 from splitter.telemetry.slab import NO_ENTITY, Count
 from tests.dataplane.conftest import Wires
 from tests.dataplane.wire import (
-    EOF, OK, PATH, SMALL_BUFFER, Line, Message, Wire, answer, endpoint, entity, eventually, get, post, quiet, turns,
+    EOF,
+    OK,
+    PATH,
+    SMALL_BUFFER,
+    Line,
+    Message,
+    Wire,
+    answer,
+    endpoint,
+    entity,
+    eventually,
+    get,
+    post,
+    quiet,
+    turns,
 )  # fmt: skip
 
 
@@ -146,7 +160,7 @@ async def test_a_pipelined_upload_goes_on_after_a_flood(wire: Wire) -> None:
     server = wire.served()
     requests = server.always(lambda request: answer(b"%d" % len(request.body)))
     client = await wire.client()
-    sending = asyncio.create_task(client.send(b"".join(post(b"x") for _ in range(40)) + post(bytes(500_000))))
+    sending = wire.loop.create_task(client.send(b"".join(post(b"x") for _ in range(40)) + post(bytes(500_000))))
     for _ in range(40):
         assert (await client.message()).body == b"1"
     assert (await client.message()).body == b"500000"

@@ -116,18 +116,22 @@ async def test_every_byte_of_a_plain_request(wire: Wire) -> None:
     client = await wire.client()
     await client.send(post(b"{}", "Content-Type: application/json", "Accept: */*", "x-request-id: abc"))
     line = await server.accepted()
-    assert await line.through(b"{}") == (
-        b"POST /invocations HTTP/1.1\r\n"
-        b"Host: 127.0.0.1:%d\r\n"
-        b"X-Forwarded-For: 127.0.0.1\r\n"
-        b"X-Forwarded-Proto: http\r\n"
-        b"Via: 1.1 splitter\r\n"
-        b"X-Forwarded-Host: x\r\n"
-        b"x-request-id: abc\r\n"
-        b"Content-Type: application/json\r\n"
-        b"Accept: */*\r\n"
-        b"Content-Length: 2\r\n\r\n{}"
-    ) % server.port
+    assert (
+        await line.through(b"{}")
+        == (
+            b"POST /invocations HTTP/1.1\r\n"
+            b"Host: 127.0.0.1:%d\r\n"
+            b"X-Forwarded-For: 127.0.0.1\r\n"
+            b"X-Forwarded-Proto: http\r\n"
+            b"Via: 1.1 splitter\r\n"
+            b"X-Forwarded-Host: x\r\n"
+            b"x-request-id: abc\r\n"
+            b"Content-Type: application/json\r\n"
+            b"Accept: */*\r\n"
+            b"Content-Length: 2\r\n\r\n{}"
+        )
+        % server.port
+    )
     await line.send(OK)
 
 
@@ -166,9 +170,19 @@ async def test_hop_by_hop_fields_and_those_that_connection_names_are_stripped(wi
     request = await arrived(
         wire,
         post(
-            b"{}", "Connection: keep-alive, X-Secret , x-other", "X-Secret: 1", "x-OTHER: 2", "Keep-Alive: timeout=5", "TE: trailers",
-            "Trailer: x", "Proxy-Connection: keep-alive", "Proxy-Authorization: Basic x", "Upgrade: h2c", "X-Stays: 3", "content_length: 5",
-        ),  # fmt: skip
+            b"{}",
+            "Connection: keep-alive, X-Secret , x-other",
+            "X-Secret: 1",
+            "x-OTHER: 2",
+            "Keep-Alive: timeout=5",
+            "TE: trailers",
+            "Trailer: x",
+            "Proxy-Connection: keep-alive",
+            "Proxy-Authorization: Basic x",
+            "Upgrade: h2c",
+            "X-Stays: 3",
+            "content_length: 5",
+        ),
     )
     assert set(request.fields) == {
         "host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "via", "x-request-id", "x-stays", "content-length",
@@ -186,9 +200,18 @@ async def test_where_a_request_came_from_is_ours_to_say(wire: Wire) -> None:
     request = await arrived(
         wire,
         post(
-            b"{}", "X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil", "X-Forwarded-Port: 1",
-            "Forwarded: for=6.6.6.6", "X-Real-IP: 6.6.6.6", "Via: 1.1 evil", "X-Original-URL: /admin", "X-Rewrite-URL: /admin", "Proxy: evil",
-        ),  # fmt: skip
+            b"{}",
+            "X-Forwarded-For: 6.6.6.6",
+            "X-Forwarded-Proto: https",
+            "X-Forwarded-Host: evil",
+            "X-Forwarded-Port: 1",
+            "Forwarded: for=6.6.6.6",
+            "X-Real-IP: 6.6.6.6",
+            "Via: 1.1 evil",
+            "X-Original-URL: /admin",
+            "X-Rewrite-URL: /admin",
+            "Proxy: evil",
+        ),
     )
     assert (request["x-forwarded-for"], request["x-forwarded-proto"], request["x-forwarded-host"]) == ("127.0.0.1", "http", "x")
     assert request["via"] == "1.1 splitter"
@@ -222,7 +245,9 @@ async def test_credentials_go_on_only_where_the_endpoint_says_so(wire: Wire, for
     request = await arrived(
         wire, post(b"{}", "Authorization: Bearer t", "Cookie: c=1", "X-Api-Key: k", "accept: */*"), forward_credentials=forward
     )
-    assert {"authorization", "cookie", "x-api-key"} & set(request.fields) == ({"authorization", "cookie", "x-api-key"} if forward else set())
+    assert {"authorization", "cookie", "x-api-key"} & set(request.fields) == (
+        {"authorization", "cookie", "x-api-key"} if forward else set()
+    )
     assert request["accept"] == "*/*"
 
 
@@ -301,7 +326,11 @@ async def test_the_answer_names_model_version_and_request(wire: Wire) -> None:
     server = wire.server()
     wire.publish(endpoint("ep", entity("champion", server.url), version=42))
     client, line, request = await wire.exchange(server, post())
-    await line.send(answer(b"ok", "X-Request-Id: theirs", "Served-Model-Name: liar", "x-config-version: 0", "Server: s", "Set-Cookie: a", "Set-Cookie: b"))
+    await line.send(
+        answer(
+            b"ok", "X-Request-Id: theirs", "Served-Model-Name: liar", "x-config-version: 0", "Server: s", "Set-Cookie: a", "Set-Cookie: b"
+        )
+    )
     message = await client.message()
     assert (message["served-model-name"], message["x-config-version"]) == ("champion", "42")
     assert message["x-request-id"] == request["x-request-id"]
@@ -365,7 +394,9 @@ async def test_an_answer_of_the_model_server_passes_unchanged(wire: Wire, status
 
 async def test_hop_by_hop_fields_of_the_answer_are_stripped(wire: Wire) -> None:
     client, line, _ = await wire.exchange(wire.served(), post())
-    await line.send(answer(b"ok", "Connection: x-internal, keep-alive", "X-Internal: 1", "Keep-Alive: timeout=5", "Upgrade: h2c", "Trailer: x"))
+    await line.send(
+        answer(b"ok", "Connection: x-internal, keep-alive", "X-Internal: 1", "Keep-Alive: timeout=5", "Upgrade: h2c", "Trailer: x")
+    )
     message = await client.message()
     assert not {"connection", "x-internal", "keep-alive", "upgrade", "trailer"} & set(message.fields)
 
@@ -437,7 +468,12 @@ async def test_what_else_comes_goes_to_the_control_plane_as_it_is(wire: Wire) ->
     control = wire.control_plane()
     client, line, request = await wire.exchange(control, post(b"{}", "Authorization: Bearer t", path="/api/2.0/serving-endpoints?x=%41"))
     assert request.line == "POST /api/2.0/serving-endpoints?x=%41 HTTP/1.1"
-    assert (request["authorization"], request.body, request["x-forwarded-for"], request["x-forwarded-host"]) == ("Bearer t", b"{}", "127.0.0.1", "x")
+    assert (request["authorization"], request.body, request["x-forwarded-for"], request["x-forwarded-host"]) == (
+        "Bearer t",
+        b"{}",
+        "127.0.0.1",
+        "x",
+    )
     await line.send(answer(b"made", status="201 Created"))
     message = await client.message()
     assert (message.status, message.body) == (201, b"made")

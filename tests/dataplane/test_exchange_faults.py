@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from functools import partial
 from time import monotonic
 
 import pytest
@@ -81,7 +82,7 @@ async def test_a_name_that_does_not_exist(wire: Wire) -> None:
 
 async def test_a_blackhole(wire: Wire) -> None:
     hole = Blackhole()
-    wire.publish(endpoint("ep", entity("m", hole.url), connect=0.2))
+    wire.publish(endpoint("ep", entity("m", hole.url), timeouts={"connect": 0.2}))
     began = monotonic()
     message = await ask(wire)
     assert is_unreachable(message)
@@ -94,10 +95,11 @@ async def test_a_blackhole(wire: Wire) -> None:
 async def test_a_name_server_that_never_answers(wire: Wire) -> None:
     class Waiting(Resolver):
         async def resolve(self, host: str, port: int) -> Found:
-            return await asyncio.get_running_loop().create_future()
+            never: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
+            return await never
 
     wire.plane.resolver = Waiting(monotonic)
-    wire.publish(endpoint("ep", entity("m", "http://model.test:5001"), connect=0.2))
+    wire.publish(endpoint("ep", entity("m", "http://model.test:5001"), timeouts={"connect": 0.2}))
     assert is_unreachable(await ask(wire))
     await wire.settled(UPSTREAM_CONNECT=1)
 
@@ -123,14 +125,14 @@ async def test_every_address_of_a_name_is_tried(wire: Wire) -> None:
         (socket.AF_INET, ("127.0.0.1", server.port)),
     )
     wire.plane.resolver = Resolver(monotonic, lambda host, port: found)
-    wire.publish(endpoint("ep", entity("m", "http://model.test"), connect=0.6))
+    wire.publish(endpoint("ep", entity("m", "http://model.test"), timeouts={"connect": 0.6}))
     assert (await ask(wire)).status == 200
     hole.close()
 
 
 async def test_the_total_time_bounds_the_connecting_too(wire: Wire) -> None:
     hole = Blackhole()
-    wire.publish(endpoint("ep", entity("m", hole.url), connect=3.0, total=0.3))
+    wire.publish(endpoint("ep", entity("m", hole.url), timeouts={"connect": 3.0, "total": 0.3}))
     began = monotonic()
     assert (await ask(wire)).status == 504
     assert monotonic() - began < 0.8
@@ -160,18 +162,22 @@ async def test_a_connection_that_ended_before_it_was_used_is_a_502(wire: Wire) -
 
 
 def replicated(wire: Wire, *urls: str, **timeouts: float) -> None:
-    wire.publish(endpoint("ep", entity("m", *urls), **timeouts))
+    wire.publish(endpoint("ep", entity("m", *urls), timeouts=timeouts))
 
 
 async def test_of_two_replicas_the_one_with_fewer_in_flight_is_taken(wire: Wire) -> None:
     servers = [wire.server(), wire.server()]
     replicated(wire, *(server.url for server in servers))
     taken: list[Line] = []
+    pools = wire.plane.entities.by_key["ep", "m"].replicas
+
+    def in_flight_is(expected: int) -> bool:
+        return sum(pool.in_flight for pool in pools) == expected
+
     for expected in (1, 2, 3, 4, 5, 6):
         client = await wire.client()
         await client.send(post())
-        pools = wire.plane.entities.by_key["ep", "m"].replicas
-        await eventually(lambda pools=pools, expected=expected: sum(pool.in_flight for pool in pools) == expected)
+        await eventually(partial(in_flight_is, expected))
         counts = [pool.in_flight for pool in pools]
         assert abs(counts[0] - counts[1]) <= 1
     for server in servers:

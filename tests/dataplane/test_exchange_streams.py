@@ -12,13 +12,28 @@ from time import monotonic
 import pytest
 
 from splitter.dataplane.resolver import Found, Resolver
-
 from splitter.http.body import chunk
 from splitter.settings import Limits
 from splitter.telemetry.slab import Count
 from tests.dataplane.conftest import Wires
 from tests.dataplane.wire import (
-    BOUND_S, EOF, OK, PATH, SMALL_BUFFER, Wire, answer, bounded, endpoint, entity, eventually, get, post, quiet, turns, until_some,
+    BOUND_S,
+    EOF,
+    OK,
+    PATH,
+    SMALL_BUFFER,
+    Line,
+    Wire,
+    answer,
+    bounded,
+    endpoint,
+    entity,
+    eventually,
+    get,
+    post,
+    quiet,
+    turns,
+    until_some,
 )  # fmt: skip
 
 MB = 1 << 20
@@ -253,6 +268,7 @@ async def test_answers_without_a_body(wire: Wire, method: str, status: str, fiel
 
 # --- back-pressure --------------------------------------------------------------------------------------------------------------
 
+
 async def shrink(wire: Wire) -> None:
     """A small kernel buffer towards the client, so that what is measured is what splitter holds."""
     await eventually(lambda: wire.plane.downstreams)
@@ -421,6 +437,12 @@ async def test_an_early_answer_is_seen_by_an_uploader(wire: Wire, status: str) -
     await wire.settled(ANSWERED_4XX=1)
 
 
+async def endlessly(client: Line) -> None:
+    for _ in range(1000):
+        await client.send(bytes(50_000))
+        await turns()
+
+
 async def test_after_an_early_answer_the_rest_is_thrown_away_for_a_while(wires: Wires) -> None:
     wire = wires(linger_s=0.3, linger_bytes=100_000)
     server = wire.served()
@@ -433,9 +455,7 @@ async def test_after_an_early_answer_the_rest_is_thrown_away_for_a_while(wires: 
     await client.send(bytes(50_000))
     assert len(wire.plane.downstreams) == 1, "still discarding"
     with pytest.raises((BrokenPipeError, ConnectionResetError)):
-        for _ in range(1000):
-            await client.send(bytes(50_000))
-            await turns()
+        await endlessly(client)
     await eventually(lambda: not wire.plane.downstreams)
 
 

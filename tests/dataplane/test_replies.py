@@ -12,7 +12,8 @@ def test_a_whole_answer() -> None:
     answer = render(LocalAnswer(200, JSON, b"{}"), b"id-1", b"a: b\r\n", keep_alive=True, minor=1, is_head=False)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.split(b"\r\n") == [
-        b"HTTP/1.1 200 OK", b"a: b", b"x-request-id: id-1", b"Content-Type: application/json", b"Content-Length: 2", b"Cache-Control: no-store",
+        b"HTTP/1.1 200 OK", b"a: b", b"x-request-id: id-1", b"Content-Type: application/json", b"Content-Length: 2",
+        b"Cache-Control: no-store",
     ]  # fmt: skip
     assert body == b"{}"
 

@@ -257,7 +257,9 @@ async def test_end_of_file_ends_an_idle_connection(wire: Wire) -> None:
     assert idle(wire) == 0
 
 
-@pytest.mark.parametrize("fields", [["Connection: close"], ["Connection: Keep-Alive, close"], ["Keep-Alive: timeout=1"], ["Keep-Alive: timeout=0"]])
+@pytest.mark.parametrize(
+    "fields", [["Connection: close"], ["Connection: Keep-Alive, close"], ["Keep-Alive: timeout=1"], ["Keep-Alive: timeout=0"]]
+)
 async def test_a_connection_that_the_server_will_close_is_not_kept(wire: Wire, fields: list[str]) -> None:
     _, line = await served_once(wire, *fields)
     await line.end()

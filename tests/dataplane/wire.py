@@ -143,7 +143,7 @@ class Line:
         return got
 
     async def exactly(self, size: int) -> bytes:
-        pieces = []
+        pieces: list[bytes] = []
         while size:
             piece = await self.some(min(size, 1 << 20))
             if not piece:
@@ -292,9 +292,10 @@ def entity(name: str, *urls: str, tickets: int = 10_000, idempotent: bool = Fals
 
 
 def endpoint(
-    name: str, *entities: EntityDocument, version: int = 1, forward_credentials: bool = False, **timeouts: float
+    name: str, *entities: EntityDocument, version: int = 1, forward_credentials: bool = False, timeouts: Mapping[str, float] | None = None
 ) -> EndpointDocument:
-    bounds = {"connect": 1.0, "first_byte": 4.0, "idle": 4.0, "total": 8.0} | timeouts
+    """`timeouts` are those that differ from what suits a test: long enough for a slow machine, shorter than the bound of a wait."""
+    bounds = {"connect": 1.0, "first_byte": 4.0, "idle": 4.0, "total": 8.0} | dict(timeouts or {})
     return {
         "name": name,
         "version": version,
@@ -374,11 +375,13 @@ class Wire:
         self.plane.swap(self._revision, change)
         self._pools.update(self.plane.entities.pools())
 
-    def served(self, receive_buffer: int | None = None, idempotent: bool = False, forward_credentials: bool = False, **timeouts: float) -> ModelServer:
+    def served(
+        self, receive_buffer: int | None = None, idempotent: bool = False, forward_credentials: bool = False, **timeouts: float
+    ) -> ModelServer:
         """A model server behind the served entity `m` of the endpoint `ep`."""
         server = self.server(receive_buffer)
         model = entity("m", server.url, idempotent=idempotent)
-        self.publish(endpoint("ep", model, forward_credentials=forward_credentials, **timeouts))
+        self.publish(endpoint("ep", model, forward_credentials=forward_credentials, timeouts=timeouts))
         return server
 
     async def exchange(self, server: ModelServer, request: bytes) -> tuple[Line, Line, Message]:

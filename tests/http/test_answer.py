@@ -22,7 +22,13 @@ def parse(*fields: str, line: str = "HTTP/1.1 200 OK", to_head: bool = False) ->
 
 @pytest.mark.parametrize(
     ("line", "status"),
-    [("HTTP/1.1 200 OK", 200), ("HTTP/1.1 404 ", 404), ("HTTP/1.1 404", 404), ("HTTP/1.0 599 What Is This", 599), ("HTTP/1.1 200 \xff", 200)],
+    [
+        ("HTTP/1.1 200 OK", 200),
+        ("HTTP/1.1 404 ", 404),
+        ("HTTP/1.1 404", 404),
+        ("HTTP/1.0 599 What Is This", 599),
+        ("HTTP/1.1 200 \xff", 200),
+    ],
 )
 def test_the_status_line(line: str, status: int) -> None:
     assert parse(line=line).status == status
@@ -31,7 +37,8 @@ def test_the_status_line(line: str, status: int) -> None:
 @pytest.mark.parametrize(
     "line",
     ["", "ICY 200 OK", "HTTP/2.0 200 OK", "HTTP/1.2 200 OK", "HTTP/1.1 99 x", "HTTP/1.1 600 x", "HTTP/1.1 20 OK", "HTTP/1.1 2000 OK",
-     "HTTP/1.1  200 OK", " HTTP/1.1 200 OK", "http/1.1 200 OK", "HTTP/1.1 200OK", "HTTP/1.1 +20 OK", "GET / HTTP/1.1", "\r\nHTTP/1.1 200 OK"],
+     "HTTP/1.1  200 OK", " HTTP/1.1 200 OK", "http/1.1 200 OK", "HTTP/1.1 200OK",
+     "HTTP/1.1 +20 OK", "GET / HTTP/1.1", "\r\nHTTP/1.1 200 OK"],
 )  # fmt: skip
 def test_what_is_no_status_line_is_refused(line: str) -> None:
     with pytest.raises(UpstreamMalformed):
@@ -58,7 +65,11 @@ def test_the_length_of_the_body(fields: list[str], length: int, reusable: bool) 
 
 @pytest.mark.parametrize(
     ("fields", "reusable"),
-    [(["Content-Length: 5"], False), (["Content-Length: 5", "Connection: keep-alive"], True), (["Transfer-Encoding: chunked", "Connection: keep-alive"], False)],
+    [
+        (["Content-Length: 5"], False),
+        (["Content-Length: 5", "Connection: keep-alive"], True),
+        (["Transfer-Encoding: chunked", "Connection: keep-alive"], False),
+    ],
 )
 def test_an_http_1_0_connection_is_used_again_only_when_it_said_so(fields: list[str], reusable: bool) -> None:
     assert parse(*fields, line="HTTP/1.0 200 OK").reusable is reusable
@@ -133,7 +144,15 @@ def test_what_is_kept() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("timeout=5", 5), ("timeout=5, max=100", 5), ("max=100,timeout=15", 15), ('Timeout="7"', 7), ("max=5", None), ("xtimeout=5", None), ("timeout=x", None)],
+    [
+        ("timeout=5", 5),
+        ("timeout=5, max=100", 5),
+        ("max=100,timeout=15", 15),
+        ('Timeout="7"', 7),
+        ("max=5", None),
+        ("xtimeout=5", None),
+        ("timeout=x", None),
+    ],
 )
 def test_an_announced_limit_on_idling(value: str, seconds: int | None) -> None:
     assert parse(f"Keep-Alive: {value}").keep_alive_s == seconds
@@ -158,10 +177,14 @@ HEADS = [
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5\r\nServer: x\r\nKeep-Alive: timeout=5\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close, x-a\r\nx-a: 1\r\n\r\n",
     b"HTTP/1.0 404 Not Found\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n",
-    b"HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\nContent-Length: 7\r\n\r\n",
+    b'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\nContent-Length: 7\r\n\r\n',
 ]
 mutations = st.lists(
-    st.tuples(st.integers(0, 200), st.integers(0, 3), st.binary(max_size=3) | st.sampled_from([b"\r\n", b" ", b":", b",", b"\x00", b"chunked", b"0"])),
+    st.tuples(
+        st.integers(0, 200),
+        st.integers(0, 3),
+        st.binary(max_size=3) | st.sampled_from([b"\r\n", b" ", b":", b",", b"\x00", b"chunked", b"0"]),
+    ),
     max_size=4,
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import h11
 import pytest
 from hypothesis import example, given
@@ -9,7 +11,16 @@ from hypothesis import strategies as st
 
 from splitter.http.answer import UNTIL_CLOSE
 from splitter.http.body import (
-    LAST_CHUNK, MAX_LINE, MAX_TRAILERS, BodyReader, ChunkedReader, CloseReader, LengthReader, MalformedBody, body_reader, chunk,
+    LAST_CHUNK,
+    MAX_LINE,
+    MAX_TRAILERS,
+    BodyReader,
+    ChunkedReader,
+    CloseReader,
+    LengthReader,
+    MalformedBody,
+    body_reader,
+    chunk,
 )  # fmt: skip
 from splitter.http.request import CHUNKED
 
@@ -32,7 +43,7 @@ def read(reader: BodyReader, pieces: list[bytes]) -> Read:
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     bounds = [0, *sorted(min(place, len(data)) for place in places), len(data)]
-    return [data[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(bounds)]
 
 
 extensions = st.sampled_from([b"", b";x", b" ;x=1", b'; a="b c"', b"\t;\xff"])
@@ -103,7 +114,8 @@ def test_garbage_is_the_same_in_one_piece_and_in_many(garbage: bytes, cuts: list
 @pytest.mark.parametrize(
     "wire",
     [
-        b"\r\n", b"x\r\n", b"-1\r\n", b"+5\r\nhello\r\n", b"0x5\r\nhello\r\n", b"5 \r\nhello\r\n", b" 5\r\nhello\r\n", b"5\nhello\r\n", b"5\r\nhello\n",
+        b"\r\n", b"x\r\n", b"-1\r\n", b"+5\r\nhello\r\n", b"0x5\r\nhello\r\n", b"5 \r\nhello\r\n", b" 5\r\nhello\r\n", b"5\nhello\r\n",
+        b"5\r\nhello\n",
         b"5\r\nhello!\r\n", b"5\r\nhellox", b"5;a\x00\r\n", b"5;a\rb\r\n", b"00000000000000005\r\nhello\r\n", b"ffffffffffffffff\r\n",
         b"0\r\nno colon\r\n\r\n", b"0\r\n: x\r\n\r\n", b"0\r\na b: x\r\n\r\n", b"0\r\na: x\n\r\n", b"0\r\n folded: x\r\n\r\n", b"0\r\n\n",
         b"5;" + b"x" * MAX_LINE + b"\r\n", b"5;" + b"x" * 10_000, b"0\r\na: " + b"x" * MAX_LINE + b"\r\n", b"G", b"5G", b"\n",
@@ -114,7 +126,9 @@ def test_what_is_not_a_chunked_body_is_refused(wire: bytes) -> None:
     assert read(ChunkedReader(), [wire[at : at + 1] for at in range(len(wire))]) == "malformed"
 
 
-@pytest.mark.parametrize("wire", [b"", b"5", b"5\r", b"5;x", b"5 ", b"5\r\n", b"5\r\nhello", b"5\r\nhello\r", b"0\r\n", b"0\r\na: x\r\n", b"0\r\n\r"])
+@pytest.mark.parametrize(
+    "wire", [b"", b"5", b"5\r", b"5;x", b"5 ", b"5\r\n", b"5\r\nhello", b"5\r\nhello\r", b"0\r\n", b"0\r\na: x\r\n", b"0\r\n\r"]
+)
 def test_what_may_still_become_one_is_waited_for(wire: bytes) -> None:
     assert read(ChunkedReader(), [wire]) == (b"hello" if b"hello" in wire else b"", None)
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 
 import h11
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from splitter.errors import BadRequest, ClientError, ExpectationFailed, HeadTooLarge, MethodNotImplemented, SplitterError
-from splitter.errors import UpgradeNotImplemented, VersionNotSupported
+from splitter.errors import (
+    BadRequest,
+    ClientError,
+    ExpectationFailed,
+    HeadTooLarge,
+    MethodNotImplemented,
+    SplitterError,
+    UpgradeNotImplemented,
+    VersionNotSupported,
+)
 from splitter.http.request import CHUNKED, RequestHead, new_probe, parse_request_head, probe, skip_empty_lines
 
 FIELDS = 20
@@ -242,7 +251,7 @@ def test_keep_alive(version: str, fields: list[str], kept: bool) -> None:
 
 
 def test_the_number_of_fields_is_bounded() -> None:
-    assert get(*["a: b"] * (FIELDS - 1))
+    assert get(*["a: b"] * (FIELDS - 1)).kept.count(b"a: b") == FIELDS - 1
     with pytest.raises(HeadTooLarge):
         get(*["a: b"] * FIELDS)
 
@@ -257,15 +266,19 @@ def test_empty_lines_are_skipped_and_nothing_else() -> None:
 # --- a second opinion -----------------------------------------------------------------------------------------------------------
 
 HEADS = [
-    b"POST /invocations?x=1 HTTP/1.1\r\nHost: api.test:80\r\nContent-Type: application/json\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n",
+    b"POST /invocations?x=1 HTTP/1.1\r\nHost: api.test:80\r\nContent-Type: a/b\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n",
     b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAM\r\nVia: 1.1 a\r\n\r\n",
     b"GET / HTTP/1.0\r\nConnection: close, x-a\r\nx-a: 1\r\nVia: 1.1 a\r\nx-request-id: abc\r\n\r\n",
     b"OPTIONS /a HTTP/1.1\r\nHost: [::1]:1\r\nAuthorization: Bearer x\r\nCookie: a=b\r\nx_y: 1\r\n\r\n",
 ]
 
 mutations = st.lists(
-    st.tuples(st.integers(0, 250), st.integers(0, 3), st.binary(max_size=3) | st.sampled_from([b"\r\n", b" ", b"\t", b":", b",", b"\x00", b"chunked", b"keep-alive"])),
+    st.tuples(
+        st.integers(0, 250),
+        st.integers(0, 3),
+        st.binary(max_size=3) | st.sampled_from([b"\r\n", b" ", b"\t", b":", b",", b"\x00", b"chunked", b"keep-alive"]),
+    ),
     max_size=4,
 )
 
@@ -314,7 +327,7 @@ def test_nothing_but_our_errors_is_raised_however_it_arrives(head: bytes, change
     parser = new_probe()
     bounds = [0, *sorted(min(cut, len(broken)) for cut in cuts), len(broken)]
     with contextlib.suppress(SplitterError):
-        for start, end in zip(bounds, bounds[1:], strict=False):
+        for start, end in itertools.pairwise(bounds):
             probe(parser, broken[start:end])
 
 
@@ -338,7 +351,16 @@ def test_what_goes_on_is_clean(head: bytes, changes: list[tuple[int, int, bytes]
         name, colon, value = line.partition(b":")
         assert colon
         assert not set(b"\r\n\x00") & set(value)
-        assert name.lower() not in (b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"te", b"trailer", b"expect")
+        assert name.lower() not in (
+            b"host",
+            b"content-length",
+            b"transfer-encoding",
+            b"connection",
+            b"upgrade",
+            b"te",
+            b"trailer",
+            b"expect",
+        )
         assert b"_" not in name
 
 
