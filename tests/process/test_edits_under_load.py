@@ -19,7 +19,6 @@ from pathlib import Path
 
 import pytest
 
-from splitter.store.files import SETTLE_S
 from tests.process.client import Answer, Client, ask
 from tests.process.load import CONNECTIONS, load
 from tests.process.metrics import requests, settled
@@ -27,6 +26,8 @@ from tests.process.models import Asked, Model, model
 from tests.process.serving import Serving, serve
 
 WORKERS = 4
+SETTLE_S = 0.2
+"""A file is read once it has been unchanged for so long."""
 ANSWER_AFTER_S = 0.04
 """So that there is always something in flight when a change comes, and the machine is not only busy with the traffic."""
 

@@ -160,16 +160,16 @@ async def test_nothing_is_lost_in_a_drain_for_clients_that_are_told_to_close(tmp
 
 
 async def test_connections_that_wait_in_the_queue_are_served_in_a_drain(tmp_path: Path, held: Held) -> None:
-    """A worker that is stopped takes none, so they are in the listener's queue when TERM comes."""
+    """A worker that is stopped takes none, so they are in the listener's queue when it learns of the drain."""
     async with only(tmp_path, held, workers=1) as (serving, upstream):
         [worker] = serving.workers()
-        signal.pidfd_send_signal(pidfd := os.pidfd_open(worker), signal.SIGSTOP)
+        os.kill(worker, signal.SIGSTOP)
+        serving.signal(signal.SIGTERM)
+        await serving.until("SIGTERM: draining")
         async with connected(serving.port, 8) as clients:
             for client in clients:
                 client.send(PATH, b"{}")
-            serving.signal(signal.SIGTERM)
-            await serving.until("SIGTERM: draining")
-            signal.pidfd_send_signal(pidfd, signal.SIGCONT)
+            os.kill(worker, signal.SIGCONT)
             for client in clients:
                 answer = await client.answer()
                 assert (answer.status, answer.closes) == (200, True)
