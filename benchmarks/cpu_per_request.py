@@ -108,7 +108,7 @@ def machine() -> dict[str, str]:
     return {
         "cores": str(len(os.sched_getaffinity(0))),
         "kernel": platform.release(),
-        "python": f"{platform.python_version()}, configured {'with' if optimised else 'WITHOUT'} --enable-optimizations",
+        "python": f"{platform.python_version()}, --enable-optimizations {'is' if optimised else 'is NOT'} among its configure flags",
         "splitter": splitter.__version__,
         "uvloop": version("uvloop"),
         "httptools": version("httptools"),
