@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
 import struct
+import sys
+import termios
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, cast
@@ -103,7 +106,7 @@ class Downstream(asyncio.BufferedProtocol):
             self.exchange.client_gone()
         # The transport closes now; a peer that reads nothing must not keep it open for what is still unsent.
         self._closing = True
-        self._unsent = self._transport.get_write_buffer_size()
+        self._unsent = self._bytes_unsent()
         self.plane.wheel.arm(self, monotonic() + self.plane.limits.linger_s)
         return False
 
@@ -117,6 +120,7 @@ class Downstream(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         self.is_full = True
+        self._unsent = self._bytes_unsent()
         self._note_full(self._transport.get_write_buffer_size())
         if self.exchange is not None:
             self.exchange.client_full()
@@ -139,7 +143,7 @@ class Downstream(asyncio.BufferedProtocol):
         else:
             # Idle: nobody waits for a word, so none is said.
             self._closing = True
-            self._unsent = self._transport.get_write_buffer_size()
+            self._unsent = self._bytes_unsent()
             self._transport.close()
             self.plane.wheel.arm(self, now + self.plane.limits.linger_s)
 
@@ -313,6 +317,11 @@ class Downstream(asyncio.BufferedProtocol):
             if not self.ended and not self._closing:
                 self._transport.resume_reading()
 
+    def takes_some(self) -> bool:
+        """Whether the client has taken bytes since it was full, or since this was asked before."""
+        before, self._unsent = self._unsent, self._bytes_unsent()
+        return self._unsent < before
+
     def look_for_end(self) -> None:
         """Called once a second while reading is paused: end of file and reset are not reported then, but the kernel knows."""
         sock = self._transport.get_extra_info("socket")
@@ -371,17 +380,24 @@ class Downstream(asyncio.BufferedProtocol):
             self._transport.resume_reading()
         if not self._transport.is_closing():
             self._transport.write_eof()
-        self._unsent = self._transport.get_write_buffer_size()
+        self._unsent = self._bytes_unsent()
         self.plane.wheel.arm(self, now + self.plane.limits.linger_s)
 
     def _linger_on(self, now: float) -> None:
-        unsent = self._transport.get_write_buffer_size()
-        if 0 < unsent < self._unsent:
-            # A slow reader is still taking its answer.
-            self._unsent = unsent
+        if self.takes_some() and self._unsent:
             self.plane.wheel.arm(self, now + self.plane.limits.linger_s)
         else:
             self._abort()
+
+    def _bytes_unsent(self) -> int:
+        """Bytes that the client has not taken: ours and the kernel's. The kernel asks for more only when a third of its buffer is free,
+        which may be megabytes, so our buffer alone would show a slow reader as one that has stopped."""
+        held = self._transport.get_write_buffer_size()
+        try:
+            queued = fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+        except (OSError, ValueError):
+            return held
+        return held + int.from_bytes(queued, sys.byteorder)
 
     def _abort(self) -> None:
         if not self.ended:

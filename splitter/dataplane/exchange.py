@@ -384,10 +384,12 @@ class Exchange:
     def on_deadline(self, now: float) -> None:
         """The deadline of the phase or of the whole request has passed: blame the side that is waited for."""
         if self._state is ANSWERING:
-            if self._downstream.is_full:
-                self._cut(RequestTimeout("the answer was not read"))
-            else:
+            if not self._downstream.is_full:
                 self._cut(UpstreamTimeout("the model server paused in its answer for too long"))
+            elif now < self._total_at and self._downstream.takes_some():
+                self._arm(now + self._endpoint.timeouts["idle"])
+            else:
+                self._cut(RequestTimeout("the answer was not read"))
         elif not self.complete and not self._downstream.is_paused:
             self._refuse(RequestTimeout("the rest of the request's body did not come in time"))
         elif self._state is OPENING:
