@@ -2,31 +2,44 @@
 
     begin: match → pick (or named) → admit → open          relay: answer_began, answer_went_on          settle: always, once
 
-Nothing here waits. What happens is told by the two connections; what it means is the table below, and whatever leads to SETTLED goes
-through `_advance`, the only caller of `_settle`, which is the only code that gives back what the exchange held.
+Nothing here waits. What happens is told by the two connections; what it means is the table of `states.py`, and whatever leads to
+SETTLED goes through `_advance`, the only caller of `_settle`, which is the only code that gives back what the exchange held.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from enum import IntEnum
+from collections.abc import Callable
 from time import monotonic
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from splitter.dataplane.outcomes import ANSWERED_AS, outcome_of
 from splitter.dataplane.pool import Pool, Replicas, fewer_in_flight
 from splitter.dataplane.replies import render, render_error
+from splitter.dataplane.states import (
+    ANSWERED,
+    ANSWERING,
+    AWAITING,
+    BEGAN,
+    CONNECTED,
+    CUT,
+    GONE,
+    OPEN,
+    OPENING,
+    REFUSED,
+    RETRY,
+    SETTLED,
+    STARTED,
+    STEPS,
+    Event,
+)  # fmt: skip
 from splitter.errors import (
     ClientError,
-    InternalError,
     NoCapacity,
     RequestTimeout,
     SplitterError,
     UpstreamClosed,
     UpstreamError,
-    UpstreamMalformed,
     UpstreamTimeout,
-    UpstreamTruncated,
     UpstreamUnreachable,
 )
 from splitter.http.answer import STATUS_LINES, AnswerHead
@@ -40,69 +53,6 @@ if TYPE_CHECKING:
     from splitter.http.request import RequestHead
 
 
-class State(IntEnum):
-    STARTED = 0  # nothing decided
-    OPENING = 1  # a connection to a model server is being opened
-    AWAITING = 2  # the request is on its way, no byte of the answer has come
-    ANSWERING = 3  # the head of the answer is with the client: no other answer is possible any more
-    SETTLED = 4
-
-
-class Event(IntEnum):
-    OPEN = 0  # a model server was chosen
-    CONNECTED = 1
-    BEGAN = 2  # the head of the answer was relayed
-    RETRY = 3  # lost before the answer, and the rules allow another attempt
-    ANSWERED = 4  # the last byte of the answer was handed over
-    REFUSED = 5  # an error of ours was the answer
-    CUT = 6  # broken after the head: the client's connection was cut
-    GONE = 7  # the client hung up
-
-
-# By their short names below: looking a member up through its class costs as much as the table itself.
-STARTED, OPENING, AWAITING, ANSWERING, SETTLED = State
-OPEN, CONNECTED, BEGAN, RETRY, ANSWERED, REFUSED, CUT, GONE = Event
-
-NEXT: Mapping[tuple[State, Event], State] = MappingProxyType(
-    {
-        (STARTED, OPEN): OPENING,
-        (STARTED, ANSWERED): SETTLED,
-        (STARTED, REFUSED): SETTLED,
-        (STARTED, GONE): SETTLED,
-        (OPENING, CONNECTED): AWAITING,
-        (OPENING, RETRY): OPENING,
-        (OPENING, REFUSED): SETTLED,
-        (OPENING, GONE): SETTLED,
-        (AWAITING, BEGAN): ANSWERING,
-        (AWAITING, RETRY): OPENING,
-        (AWAITING, REFUSED): SETTLED,
-        (AWAITING, GONE): SETTLED,
-        (ANSWERING, ANSWERED): SETTLED,
-        (ANSWERING, CUT): SETTLED,
-        (ANSWERING, GONE): SETTLED,
-    }
-)
-"""Anything else is a fault in splitter."""
-
-# The same table by number, for the four steps of every request: two indexes cost a quarter of a pair as a key. What is not in it
-# has no row to go to, so that a fault in splitter ends as an error and not as a state that nobody expects.
-_NEXT: tuple[dict[Event, State], ...] = tuple({event: NEXT[state, event] for event in Event if (state, event) in NEXT} for state in State)
-
-OUTCOME_OF: Mapping[type[SplitterError], Count] = MappingProxyType(
-    {
-        ClientError: Count.CLIENT_ERROR,
-        UpstreamUnreachable: Count.UPSTREAM_CONNECT,
-        UpstreamTimeout: Count.UPSTREAM_TIMEOUT,
-        UpstreamClosed: Count.UPSTREAM_CLOSED,
-        UpstreamMalformed: Count.UPSTREAM_MALFORMED,
-        UpstreamTruncated: Count.UPSTREAM_TRUNCATED,
-        NoCapacity: Count.SHED,
-        InternalError: Count.INTERNAL,
-    }
-)
-"""By the first class of the error's ancestry that stands here."""
-
-ANSWERED_AS = (int(Count.ANSWERED_2XX), int(Count.ANSWERED_3XX), int(Count.ANSWERED_4XX), int(Count.ANSWERED_5XX))
 _STARTED, _RETRIED, _LOCAL = int(Count.STARTED), int(Count.RETRIED), int(Count.LOCAL)
 _BYTES_IN, _BYTES_OUT = int(Count.BYTES_IN), int(Count.BYTES_OUT)
 
@@ -173,7 +123,7 @@ class Exchange:
         if self._request.expects_continue and not self.complete:
             # Ours to answer and never forwarded: the model server would answer it a second time (RFC 9110 §10.1.1).
             self._downstream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._state = _NEXT[self._state][OPEN]
+        self._state = STEPS[self._state][OPEN]
         replicas = live.replicas
         self._open(replicas[0] if len(replicas) == 1 else fewer_in_flight(replicas), fresh=False)
 
@@ -217,7 +167,7 @@ class Exchange:
 
     def _connected(self, upstream: Upstream) -> None:
         """Write the head and what there is of the body, in one call."""
-        self._state = _NEXT[self._state][CONNECTED]
+        self._state = STEPS[self._state][CONNECTED]
         self._upstream = upstream
         upstream.start(self)
         body = self._body
@@ -306,7 +256,7 @@ class Exchange:
     def answer_began(self, answer: AnswerHead, payload: bytes, done: bool) -> None:
         """The head of the answer with the first bytes of its body, `done` when they are all of it."""
         self._received_at = now = monotonic()
-        self._state = _NEXT[self._state][BEGAN]
+        self._state = STEPS[self._state][BEGAN]
         entity = self._entity
         assert entity is not None  # noqa: S101 - there is an answer, so there was a request
         framing = self._frame(answer)
@@ -415,7 +365,7 @@ class Exchange:
     def _retry(self, error: UpstreamError) -> None:
         pool = self._pool
         assert pool is not None  # noqa: S101 - an attempt was made
-        self._state = _NEXT[self._state][RETRY]
+        self._state = STEPS[self._state][RETRY]
         self._plane.words[self._slot + _RETRIED] += 1
         pool.in_flight -= 1
         self._pool = None
@@ -466,7 +416,7 @@ class Exchange:
         """Go to SETTLED. A second call does nothing: the end of a connection is told twice, by end of file and as lost."""
         if self._state is SETTLED:
             return
-        self._state = _NEXT[self._state][event]
+        self._state = STEPS[self._state][event]
         self._settle(outcome)
 
     def _settle(self, outcome: int) -> None:
@@ -502,11 +452,3 @@ class Exchange:
         downstream.deadline = at = at if at < self._total_at else self._total_at
         if at < downstream.looked_at:
             self._plane.wheel.arm(downstream, at)
-
-
-def outcome_of(error: SplitterError) -> int:
-    """The counter of an error."""
-    for ancestor in type(error).__mro__:
-        if ancestor in OUTCOME_OF:
-            return int(OUTCOME_OF[ancestor])
-    return int(Count.INTERNAL)

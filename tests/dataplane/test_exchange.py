@@ -7,10 +7,8 @@ from collections import Counter
 
 import pytest
 
-from splitter.dataplane.exchange import NEXT, OUTCOME_OF, Event, State, outcome_of
-from splitter.errors import BadRequest, ConfigError, RequestTimeout, SplitterError, UpstreamTruncated
 from splitter.routing.document import EntityDocument
-from splitter.telemetry.slab import NO_ENTITY, OUTCOMES, UPSTREAM, WHOLE, Count
+from splitter.telemetry.slab import NO_ENTITY, UPSTREAM, WHOLE, Count
 from tests.dataplane.conftest import Wires
 from tests.dataplane.wire import EOF, OK, PATH, Message, Wire, answer, endpoint, entity, eventually, get, post, turns
 
@@ -511,26 +509,6 @@ async def test_every_request_is_counted_once(wire: Wire) -> None:
 
 
 # --- the tables -----------------------------------------------------------------------------------------------------------------
-
-
-def test_every_way_through_the_table_ends() -> None:
-    for (state, event), after in NEXT.items():
-        assert state is not State.SETTLED
-        assert after > state or event is Event.RETRY
-    for state in State:
-        if state is not State.SETTLED:
-            assert NEXT[state, Event.GONE] is State.SETTLED, "the client may hang up at any time"
-
-
-def test_after_the_head_no_other_answer_is_possible() -> None:
-    assert {event for state, event in NEXT if state is State.ANSWERING} == {Event.ANSWERED, Event.CUT, Event.GONE}
-
-
-def test_every_error_has_an_outcome() -> None:
-    assert outcome_of(BadRequest("")) == outcome_of(RequestTimeout("")) == Count.CLIENT_ERROR
-    assert outcome_of(UpstreamTruncated("")) == Count.UPSTREAM_TRUNCATED
-    assert outcome_of(ConfigError([])) == outcome_of(SplitterError("")) == Count.INTERNAL
-    assert all(outcome < OUTCOMES for outcome in OUTCOME_OF.values())
 
 
 async def test_a_client_that_speaks_first_is_not_forgotten(wire: Wire) -> None:

@@ -541,3 +541,42 @@ async def test_unreachable_says_what_was_tried() -> None:
     assert UpstreamUnreachable.retryable
     assert UpstreamUnreachable.status == 503
     assert NO_ENTITY == 0
+
+
+# --- the client is to blame, though the answer has begun ---------------------------------------------------------------------------
+
+
+async def test_an_answer_that_is_read_slowly_goes_on_and_one_that_is_not_read_is_cut(wire: Wire) -> None:
+    """The kernel holds megabytes, so it does not ask for more while a slow reader takes its answer out of them."""
+    server = wire.served(idle=0.4)
+    client = await wire.client(receive_buffer=16_384)
+    await client.send(get())
+    line = await server.accepted()
+    await line.message()
+    await line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+    await line.send_until_stuck(bytes(64_000_000))
+    (downstream,) = wire.plane.downstreams
+    assert downstream.is_full
+    for _ in range(24):
+        await client.some(8_000)
+        await asyncio.sleep(0.05)
+    assert wire.outcomes() == {}
+    began = monotonic()
+    await wire.settled(CLIENT_ERROR=1)
+    assert 0.2 < monotonic() - began < 1.5
+    assert await line.end()
+
+
+async def test_a_body_that_breaks_after_the_answer_has_begun_cuts_it(wire: Wire) -> None:
+    server = wire.served()
+    client = await wire.client()
+    await client.send(b"POST /serving-endpoints/ep/invocations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+    line = await server.accepted()
+    await line.through(b"\r\n\r\n")
+    await line.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+    await client.through(b"\r\n\r\n")
+    assert await client.chunk() == b"a"
+    await client.send(b"zz\r\n")
+    assert await client.rest() == b""
+    await line.end()
+    await wire.settled(CLIENT_ERROR=1)
