@@ -146,6 +146,7 @@ class ClosesAtOnce(Pool):
     async def connect(self, limit_s: float) -> Upstream:
         upstream = await super().connect(limit_s)
         upstream.eof_received()
+        await turns()  # until its end was told, and nothing more will be
         return upstream
 
 

@@ -218,8 +218,8 @@ async def test_stray_bytes_end_an_idle_connection(wire: Wire) -> None:
     """They would be taken for the answer to the next request."""
     client, line = await served_once(wire)
     await line.send(answer(b"poison"))
+    await eventually(lambda: idle(wire) == 0)
     await line.end()
-    assert idle(wire) == 0
     server = wire.served()
     await client.send(post())
     fresh = await server.accepted()
@@ -233,6 +233,7 @@ async def test_bytes_after_the_end_of_an_answer_end_its_connection(wire: Wire) -
     client, line, _ = await wire.exchange(server, post())
     await line.send(OK + answer(b"poison"))
     assert (await client.message()).body == b"ok"
+    assert idle(wire) == 0
     await line.end()
     server.always(lambda _: answer(b"clean"))
     await client.send(post())
@@ -244,6 +245,7 @@ async def test_a_body_after_an_answer_without_one_ends_its_connection(wire: Wire
     await line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
     message = await client.message(to_head=True)
     assert message["content-length"] == "5"
+    assert idle(wire) == 0
     await line.end()
     client.half_close()
     assert await client.rest() == b""
@@ -262,8 +264,8 @@ async def test_end_of_file_ends_an_idle_connection(wire: Wire) -> None:
 )
 async def test_a_connection_that_the_server_will_close_is_not_kept(wire: Wire, fields: list[str]) -> None:
     _, line = await served_once(wire, *fields)
-    await line.end()
     assert idle(wire) == 0
+    await line.end()
 
 
 @pytest.mark.parametrize(("connection", "kept"), [([], False), (["Connection: keep-alive"], True)])
@@ -303,8 +305,8 @@ async def test_an_answer_that_came_before_the_body_was_sent_ends_the_connection(
     await line.through(b"\r\n\r\n")
     await line.send(OK)
     assert (await client.message())["connection"] == "close"
-    await line.end()
     assert idle(wire) == 0
+    await line.end()
 
 
 async def test_a_head_may_come_byte_by_byte(wire: Wire) -> None:
