@@ -62,6 +62,9 @@ IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 """Methods whose empty body is announced (RFC 9110 §8.6)."""
 
+SMALL_BODY = 4096
+"""Bytes of a request body that are not worth the look whether they are still needed."""
+
 MAX_HELD = 65_536
 """Bytes of a request body that are held while there is no connection to send them on."""
 
@@ -148,6 +151,7 @@ class Exchange:
             self._connected(upstream)
         else:
             self._reused = False
+            self._count_held()
             self._cancel_connecting = self._plane.spawn(self._connect(pool))
             self._arm(self._total_at)
 
@@ -175,15 +179,20 @@ class Exchange:
             # Before the write: it may find the upstream full, and that pauses again.
             self._downstream.resume_reading()
         upstream.write(self._request_bytes(body))
-        self._plane.words[self._slot + _BYTES_IN] += len(body)
+        size = len(body)
+        self._plane.words[self._slot + _BYTES_IN] += size
         self._sent_at = now = monotonic()
         if self.complete:
             self._arm(now + self._endpoint.timeouts["first_byte"])
         else:
             self._arm(now + self._endpoint.timeouts["idle"])
         if not self._replayable:
-            self._body = b""
-            self._release_held()
+            self._let_go()
+        elif size > SMALL_BODY:
+            if self._reused and self._may_be_sent_twice():
+                self._count_held()
+            else:
+                self._let_go()
 
     def _request_bytes(self, body: bytes) -> bytes:
         """One canonical request: our target, one Host, one framing, no hop-by-hop field, our own account of where it came from."""
@@ -239,6 +248,19 @@ class Exchange:
         self._replayable = self.complete
         if len(self._body) >= MAX_HELD and not self.complete:
             self._downstream.pause_reading()
+
+    def _let_go(self) -> None:
+        """The body was sent and will not be sent again: ten thousand that wait for slow models must not be held for nothing."""
+        self._replayable = False
+        self._body = b""
+        self._release_held()
+
+    def _count_held(self) -> None:
+        """All of the body is held from now on."""
+        more = len(self._body) - self._held_bytes
+        if more > 0:
+            self._held_bytes += more
+            self._plane.held(more)
 
     def _release_held(self) -> None:
         if self._held_bytes:
@@ -353,14 +375,10 @@ class Exchange:
             return self._attempts < len(self._replicas)
         # RFC 9110 §9.2.2: a connection that was idle may have been closed while the request was on its way. Whether the server acted
         # on it cannot be known, so only what may be done twice is sent twice.
-        entity = self._entity
-        return (
-            isinstance(error, UpstreamClosed)
-            and self._reused
-            and self._replayable
-            and entity is not None
-            and (self._request.method in IDEMPOTENT or entity.idempotent)
-        )
+        return isinstance(error, UpstreamClosed) and self._reused and self._replayable and self._may_be_sent_twice()
+
+    def _may_be_sent_twice(self) -> bool:
+        return self._request.method in IDEMPOTENT or (self._entity is not None and self._entity.idempotent)
 
     def _retry(self, error: UpstreamError) -> None:
         pool = self._pool

@@ -30,7 +30,7 @@ class Upstream(asyncio.BufferedProtocol):
     """Idle (`exchange` is None) or serving one exchange. What to do with bytes is the current `_receive` method."""
 
     __slots__ = (
-        "_answer", "_body", "_buffer", "_interim", "_paused", "_plane", "_pool", "_receive", "_started_head", "_transport",
+        "_answer", "_body", "_buffer", "_full_bytes", "_interim", "_paused", "_plane", "_pool", "_receive", "_started_head", "_transport",
         "deadline", "ended", "exchange", "idle_until", "looked_at", "reusable", "write",
     )  # fmt: skip
 
@@ -45,6 +45,7 @@ class Upstream(asyncio.BufferedProtocol):
         self._answer: AnswerHead | None = None
         self._body: BodyReader | None = None
         self._interim = 0
+        self._full_bytes = 0
         self._paused = False
         self.exchange: Exchange | None = None
         self.reusable = False
@@ -113,13 +114,16 @@ class Upstream(asyncio.BufferedProtocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._note_full(0)
         self._lost(exc)
 
     def pause_writing(self) -> None:
+        self._note_full(self._transport.get_write_buffer_size())
         if self.exchange is not None:
             self.exchange.upstream_full()
 
     def resume_writing(self) -> None:
+        self._note_full(0)
         if self.exchange is not None:
             self.exchange.upstream_ready()
 
@@ -216,6 +220,11 @@ class Upstream(asyncio.BufferedProtocol):
             self._fail(UpstreamMalformed("a line of the head of the model server's answer does not end in CRLF"))
         else:
             self._started_head = data
+
+    def _note_full(self, size: int) -> None:
+        if size or self._full_bytes:
+            self._plane.held(size - self._full_bytes)
+            self._full_bytes = size
 
     # --- endings --------------------------------------------------------------------------------------------------------------
 
