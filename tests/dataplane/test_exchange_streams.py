@@ -348,8 +348,7 @@ async def test_a_body_that_waited_for_the_connection_keeps_the_back_pressure(wir
     sent += await client.send_until_stuck(whole[sent:])
     assert sent < len(whole)
     assert downstream.is_paused
-    assert upstream_buffer(wire) <= 4 * 65_536
-    assert wire.plane.held_bytes == 0
+    assert wire.plane.held_bytes == upstream_buffer(wire) <= 4 * 65_536
     line.reset()
     assert (await client.message()).status == 502
 
@@ -511,3 +510,43 @@ async def test_an_answer_may_begin_while_the_request_goes_on(wire: Wire) -> None
 
 async def test_the_default_bounds_are_those_of_the_documentation() -> None:
     assert (Limits().body_bytes, Limits().head_bytes, Limits().pipelined) == (16 * MB, 65_536, 16)
+
+
+# --- what is held ---------------------------------------------------------------------------------------------------------------
+
+
+async def waiting_body(wire: Wire, method: str, fresh: bool) -> tuple[int, int]:
+    """(bytes of the body in the exchange, bytes on the worker's account) while the answer to 30,000 bytes is awaited."""
+    server = wire.served()
+    client, line, _ = await wire.exchange(server, post())
+    await line.send(OK if not fresh else answer(b"ok", "Connection: close"))
+    await client.message()
+    await client.send(post(bytes(30_000), method=method))
+    if fresh:
+        line = await server.accepted()
+    await line.message()
+    (downstream,) = wire.plane.downstreams
+    assert downstream.exchange is not None
+    seen = len(downstream.exchange._body), wire.plane.held_bytes
+    await line.send(OK)
+    await client.message()
+    assert wire.plane.held_bytes == 0
+    return seen
+
+
+@pytest.mark.parametrize(("method", "fresh", "held"), [("POST", False, 0), ("POST", True, 0), ("PUT", False, 30_000), ("PUT", True, 0)])
+async def test_a_body_is_held_only_while_it_may_be_sent_again(wire: Wire, method: str, fresh: bool, held: int) -> None:
+    assert await waiting_body(wire, method, fresh) == (held, held)
+
+
+async def test_what_a_model_server_does_not_take_is_on_the_account(wires: Wires) -> None:
+    wire = wires(body_bytes=64 * MB)
+    server = wire.served(SMALL_BUFFER)
+    client = await wire.client()
+    await client.send(post(bytes(40 * MB))[:200])
+    line = await server.accepted()
+    await client.send_until_stuck(bytes(39 * MB))
+    assert wire.plane.held_bytes == upstream_buffer(wire) > 0
+    line.reset()
+    assert (await client.message()).status == 502
+    await eventually(lambda: wire.plane.held_bytes == 0)
