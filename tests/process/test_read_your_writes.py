@@ -3,6 +3,7 @@ connection of any worker, is routed by an older version."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -109,6 +110,26 @@ async def test_a_worker_that_hangs_is_replaced_before_the_reload_is_answered(tmp
             assert hung not in workers
             for _ in range(2 * WORKERS):
                 assert edit_of(await ask(serving.port, PATH, b"{}")) == 2
+
+
+async def test_a_worker_that_is_killed_in_a_reload_delays_it_and_nothing_else(tmp_path: Path) -> None:
+    async with model() as upstream:
+        file = tmp_path / "pair.yaml"
+        write(file, upstream.url, 1)
+        async with serve(file, cwd=tmp_path, workers=WORKERS) as serving:
+            for edit in range(2, 2 + WORKERS):
+                write(file, upstream.url, edit)
+                reloading = asyncio.create_task(reload(serving))
+                victim = serving.workers()[0]
+                # A stopped worker cannot acknowledge, so the reload is waiting for it when it dies.
+                os.kill(victim, signal.SIGSTOP)
+                while edit_of(await ask(serving.port, PATH, b"{}")) < edit:  # the others hold it already
+                    assert not reloading.done()
+                os.kill(victim, signal.SIGKILL)
+                [line] = await reloading
+                assert line.startswith(f"pair v{edit}: "), line
+                for _ in range(2 * WORKERS):
+                    assert edit_of(await ask(serving.port, PATH, b"{}")) == edit
 
 
 async def test_the_reload_command_says_what_changed_and_what_is_wrong(tmp_path: Path) -> None:
