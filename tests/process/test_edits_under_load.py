@@ -23,9 +23,11 @@ from tests.process.client import Answer, Client, ask
 from tests.process.load import CONNECTIONS, load
 from tests.process.metrics import requests, settled
 from tests.process.models import Asked, Model, model
-from tests.process.serving import Serving, serve
+from tests.process.serving import Serving, resident_bytes, serve
 
 WORKERS = 4
+GROWTH_MB = 8
+"""Of a worker, whatever the number of edits: what is not in force any more is freed."""
 SETTLE_S = 0.2
 """A file is read once it has been unchanged for so long."""
 ANSWER_AFTER_S = 0.04
@@ -170,18 +172,22 @@ async def edits_lose_nothing(folder: Path, edits: int, hups: int) -> None:
             (swap_link if name == "mounted" else replace)(file, text(name, upstream.url, 1))
         async with serve("plain", "mount", cwd=folder, workers=WORKERS, on_line=seen.on_line) as serving:
             workers = serving.workers()
+            await asyncio.gather(*(ask(serving.port, "/ready") for _ in range(CONNECTIONS)))
+            before = [resident_bytes(pid) for pid in workers]
             async with load(serving.port, seen.one), asyncio.TaskGroup() as group:
                 editing = [group.create_task(edit(serving, upstream, name, file, edits)) for name, file in files.items()]
                 group.create_task(hang_up(serving, hups, editing))
             page = await settled(serving.port)
             assert serving.workers() == workers, "a change restarts no worker"
+            growth = max(resident_bytes(pid) - size for pid, size in zip(workers, before, strict=True)) / 1e6
     assert seen.in_force == dict.fromkeys(WAYS, edits + 1)
     assert seen.versions_are_edits(edits + 1)
     assert min(seen.models[name] for name in ("one", "two", "never")) > 0
     counted = sum(requests(page, name, "answered_2xx") for name in WAYS)
     assert counted == seen.answers == upstream.asked
     assert sum(requests(page, name) for name in WAYS) == counted
-    print(f"{seen.answers} answers on {CONNECTIONS} connections beside {edits * len(WAYS)} edits: {dict(seen.models)}")
+    assert growth < GROWTH_MB
+    print(f"{seen.answers} answers on {CONNECTIONS} connections beside {edits * len(WAYS)} edits: {dict(seen.models)}, +{growth:.1f} MB")
 
 
 async def test_edits_lose_nothing(tmp_path: Path) -> None:
