@@ -24,7 +24,7 @@ demo: $(RUN_STAMP) ## two model servers, splitter in front of them, some traffic
 
 test: $(DEV_STAMP) ## the tests; TEST_FLAGS="-k split" for some of them
 	@status=0; $(BIN)/python -m pytest $(TEST_FLAGS) || status=$$?; \
-	echo "not run: the long proofs (900 edits and 100 HUPs beside traffic): make proof"; \
+	echo "not run: the long proofs (1200 edits and 100 HUPs beside traffic): make proof"; \
 	echo "not run: real MLflow model servers: make test-real"; \
 	echo "not run: benchmarks against nginx: make bench"; \
 	exit $$status
