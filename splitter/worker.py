@@ -150,6 +150,9 @@ def main() -> None:
     # The data plane makes no reference cycles, so what is counted here is almost always alive: look rarely.
     gc.set_threshold(50_000, 20, 100)
     uvloop.run(serve(start))
+    # Not by the interpreter's own end: it waits for a thread that may hang in getaddrinfo, asking a dead name server.
+    logging.shutdown()
+    os._exit(0)
 
 
 if __name__ == "__main__":

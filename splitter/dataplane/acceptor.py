@@ -16,6 +16,7 @@ from splitter.dataplane.downstream import Downstream
 from splitter.dataplane.replies import render_error
 from splitter.errors import NoCapacity
 from splitter.shared_memory import ACCEPTING, CONNECTIONS, Layout
+from splitter.telemetry.slab import Count
 
 if TYPE_CHECKING:
     from splitter.dataplane.plane import DataPlane
@@ -102,8 +103,7 @@ class Acceptor:
         except (BlockingIOError, InterruptedError):
             return False
         except OSError as exc:
-            self._accept_failed(exc)
-            return False
+            return self._accept_failed(exc)
         connection.setblocking(False)
         if self._plane.is_full:
             self._turn_away(connection)
@@ -122,6 +122,7 @@ class Acceptor:
             self._plane.arrived(downstream)
 
     def _turn_away(self, connection: socket.socket) -> None:
+        self._plane.words[self._plane.no_entity_slot + Count.SHED] += 1
         try:
             connection.send(_FULL, socket.MSG_DONTWAIT)
             connection.shutdown(socket.SHUT_WR)
@@ -137,11 +138,12 @@ class Acceptor:
         self._turned_away.discard(connection)
         connection.close()
 
-    def _accept_failed(self, exc: OSError) -> None:
+    def _accept_failed(self, exc: OSError) -> bool:
         if exc.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-            return  # the client was gone before we took it (accept(2))
+            return True  # there was one, but its client had gone before we took it (accept(2))
         if not self._said_no_descriptors:
             self._said_no_descriptors = True
             log.error("no descriptors left (%s): new connections wait; raise the limit of open files (ulimit -n)", exc.strerror)
         if self._open:
             self._rest(NO_DESCRIPTORS_S)
+        return False

@@ -365,7 +365,7 @@ class Downstream(asyncio.BufferedProtocol):
         self._head = self._probe = None
         plane = self.plane
         plane.words[plane.no_entity_slot + (Count.INTERNAL if isinstance(error, InternalError) else Count.CLIENT_ERROR)] += 1
-        self.write(render_error(error, request_id or plane.new_request_id(), b"", False, 1, False))
+        self.write(render_error(error, request_id or plane.new_request_id(), plane.date_field, False, 1, False))
         self._close_politely(monotonic())
 
     def _close_politely(self, now: float) -> None:

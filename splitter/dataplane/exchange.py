@@ -136,7 +136,7 @@ class Exchange:
         if local is None:
             return self._plane.route_elsewhere(self._request.path)
         self._end_connection_unless_clean()
-        self._downstream.write(render(local, self._request_id, b"", self.keep_alive, self._request.minor, self.is_head))
+        self._downstream.write(render(local, self._request_id, self._plane.date_field, self.keep_alive, self._request.minor, self.is_head))
         self._advance(ANSWERED, _LOCAL)
         return None
 
@@ -396,9 +396,9 @@ class Exchange:
         if error.close:
             self.keep_alive = False
         self._end_connection_unless_clean()
-        lines = b""
+        lines = self._plane.date_field
         if self._entity is not None:
-            lines = self._entity.answer_lines
+            lines += self._entity.answer_lines
         self._downstream.write(render_error(error, self._request_id, lines, self.keep_alive, self._request.minor, self.is_head))
         self._advance(REFUSED, outcome_of(error))
 

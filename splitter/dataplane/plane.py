@@ -55,7 +55,8 @@ class DataPlane:
         self.words = words
         self.downstreams: set[Downstream] = set()
         self.paused: set[Downstream] = set()
-        self.date_line = b""
+        self.date_line = b""  # led by CRLF, as the lines that are kept of an answer
+        self.date_field = b""  # ended by CRLF, as the lines of our own answers
         self._layout = Layout(settings.workers)
         self._slab = slot_base(self._layout, stripe, 0)
         self.no_entity_slot = slot_base(self._layout, stripe, NO_ENTITY)
@@ -214,7 +215,8 @@ class DataPlane:
         self.wheel.turn(now)
         if int(now) != self._second:
             self._second = int(now)
-            self.date_line = b"\r\nDate: " + formatdate(usegmt=True).encode()
+            date = b"Date: " + formatdate(usegmt=True).encode()
+            self.date_line, self.date_field = b"\r\n" + date, date + b"\r\n"
             self.words[self._header + BEAT] = int(now * 1000)
             for downstream in tuple(self.paused):
                 downstream.look_for_end()

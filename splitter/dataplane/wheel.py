@@ -51,11 +51,18 @@ class Wheel:
         """Meet all deadlines up to `now`."""
         spoke = int(now / TICK_S)
         for passed in range(self._turned + 1, spoke + 1):
-            for item in self._spokes.pop(passed, ()):
-                # An entry that is not the item's newest is a leftover of a deadline that was moved to an earlier time.
-                if not item.ended and item.looked_at != NEVER and self._spoke(item.looked_at) == passed:
-                    self._look(item, now)
-        self._turned = max(self._turned, spoke)
+            self._turned = passed
+            items = self._spokes.pop(passed, [])
+            try:
+                while items:
+                    item = items.pop()
+                    # An entry that is not the item's newest is a leftover of a deadline that was moved to an earlier time.
+                    if not item.ended and item.looked_at != NEVER and self._spoke(item.looked_at) == passed:
+                        self._look(item, now)
+            finally:
+                # One has failed: its fault must not cost those behind it their deadlines.
+                for item in items:
+                    self._insert(item, now)
 
     def _look(self, item: Timed, now: float) -> None:
         item.looked_at = NEVER

@@ -150,3 +150,10 @@ async def test_a_worker_shows_that_it_lives(wire: Wire) -> None:
     header = wire.layout.worker(0)
     before = wire.words[header + BEAT]
     await eventually(lambda: wire.words[header + BEAT] > before)
+
+
+async def test_answers_of_our_own_are_dated(wire: Wire) -> None:
+    """RFC 9110 §6.6.1: an origin server with a clock sends Date."""
+    for target in ("/ping", "/serving-endpoints/nobody/invocations"):
+        answer = await ask(wire, get(target))
+        assert answer["date"].endswith(" GMT")

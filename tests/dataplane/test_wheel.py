@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -132,3 +133,27 @@ def test_the_last_word_counts(moves: list[tuple[float, bool]], start: float, ste
     else:
         assert len(item.met) == 1
         assert last <= item.met[0] <= max(last, now) + 2 * TICK_S + step + 1e-6
+
+
+def test_a_connection_that_fails_costs_the_others_no_deadline() -> None:
+    wheel = Wheel(0.0)
+    met: list[str] = []
+
+    class Item:
+        deadline = looked_at = NEVER
+        ended = False
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def on_deadline(self, now: float) -> None:
+            if self.name == "broken":
+                raise ZeroDivisionError
+            met.append(self.name)
+
+    for name in ("a", "broken", "b"):
+        wheel.add(Item(name), 1.0, 0.0)
+    with pytest.raises(ZeroDivisionError):
+        wheel.turn(2.0)
+    wheel.turn(3.0)
+    assert sorted(met) == ["a", "b"]
