@@ -141,7 +141,8 @@ def validate(paths: tuple[str, ...]) -> None:
     # A clock of one second a look: nothing is waited for, and the second look finds every file unchanged for long enough.
     watch = FileWatch(paths or (DEFAULT_PATH,), itertools.count().__next__)
     found = {**watch.look().candidates, **(second := watch.look()).candidates}
-    sources = [source for source in found.values() if source is not None]
+    # By path, as everywhere: of two files that clash, the later one is told.
+    sources = [source for _, source in sorted(found.items()) if source is not None]
     compiled = compile_sources(sources)
     problems = [*second.problems, *compiled.problems]
     if problems:
@@ -173,6 +174,7 @@ def init(urls: tuple[str, ...], output: str, name: str | None) -> None:
     if problems:
         _fail(problems[0].message)
     file = Path(output)
+    _refuse_clash(file, text)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with open(file, "x", encoding="utf-8") as stream:
@@ -183,6 +185,23 @@ def init(urls: tuple[str, ...], output: str, name: str | None) -> None:
         _fail(f"{output} cannot be written: {exc.strerror}")
     served = "" if file.parent == Path(DEFAULT_PATH) else f" {output}"
     click.echo(f"wrote {output}\nnow check it, and serve it:\n  splitter validate{served}\n  splitter serve{served}")
+
+
+def _refuse_clash(file: Path, text: str) -> None:
+    """A new file must not make the ones beside it invalid: all files of a folder are one configuration."""
+    from splitter.config.compiled import compile_sources
+    from splitter.config.source import read_source
+    from splitter.store.files import FileWatch
+
+    if not file.parent.is_dir():
+        return
+    beside = FileWatch((str(file.parent),), itertools.count().__next__)
+    found = {**beside.look().candidates, **beside.look().candidates}
+    others = [source for source in found.values() if source is not None]
+    problems = compile_sources([*others, read_source(str(file), text.encode())]).problems
+    clashes = [problem.message for problem in problems if problem.place.file == str(file)]
+    if clashes:
+        _fail(f"{file} is not written, it would clash with one beside it: {clashes[0]}. Choose another --name or --output folder")
 
 
 @commands.command(context_settings=_SETTINGS)
@@ -207,6 +226,10 @@ def reload(server: str) -> None:
         click.echo("nothing has changed")
 
 
+def _in_words(exc: Exception) -> str:
+    return (exc.strerror or str(exc)).lower() if isinstance(exc, OSError) else str(exc)
+
+
 def _post(server: str, path: str) -> tuple[int, bytes]:
     wrong = click.BadParameter(f"{server!r} is not a URL like {DEFAULT_SERVER}", param_hint="--server")
     try:
@@ -226,7 +249,7 @@ def _post(server: str, path: str) -> tuple[int, bytes]:
         finally:
             connection.close()
     except (OSError, http.client.HTTPException, ValueError) as exc:
-        _fail(f"no splitter answers at {server} ({exc}). Is it running, and there? Name another place with --server URL")
+        _fail(f"no splitter answers at {server} ({_in_words(exc)}). Is it running, and there? Name another place with --server URL")
 
 
 @commands.command(context_settings=_SETTINGS)

@@ -106,14 +106,6 @@ class VersionNotSupported(ClientError):
     close = True
 
 
-class ClientGone(ClientError):
-    """Nothing is sent; counted as 499."""
-
-    status = 499
-    code = "CLIENT_GONE"
-    close = True
-
-
 # --- the model server's fault -------------------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ from splitter.settings import Settings
 from tests.controlplane.scenery import yaml
 
 ROOT = Path(__file__).parent.parent
+GOOD = "endpoints:\n  multi-model:\n    served_models: {current: {url: http://127.0.0.1:5001}}\n"
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_a_reload_with_nothing_listening(folder: Path) -> None:
         result = call("reload", "--server", server)
         assert (result.exit_code, result.stdout) == (1, "")
         assert result.stderr == (
-            f"splitter: error: no splitter answers at {server} ([Errno 111] Connection refused). "
+            f"splitter: error: no splitter answers at {server} (connection refused). "
             "Is it running, and there? Name another place with --server URL\n"
         )
         assert server in call("reload", env={"SPLITTER_SERVER": server}).stderr
@@ -256,6 +257,24 @@ def test_init_overwrites_nothing(folder: Path) -> None:
     assert result.exit_code == 1
     assert result.stderr == "splitter: error: here.yaml exists and is left as it is; write another file with --output FILE\n"
     assert (folder / "here.yaml").read_text() == "mine"
+
+
+def test_init_does_not_make_the_files_beside_it_invalid(folder: Path) -> None:
+    write(folder, GOOD)
+    result = call("init", "http://127.0.0.1:5001", "--name", "multi-model")
+    assert result.exit_code == 1
+    assert "the endpoint \"multi-model\" is already defined at config/a.yaml:2:3" in result.stderr
+    assert "Choose another --name" in result.stderr
+    assert not (folder / "config/endpoints.yaml").exists()
+    assert call("init", "http://127.0.0.1:5001", "--name", "other").exit_code == 0
+    assert call("validate").exit_code == 0
+
+
+def test_of_two_files_that_clash_the_later_path_is_told_whichever_was_written_last(folder: Path) -> None:
+    write(folder, GOOD, "config/b.yaml")
+    write(folder, GOOD)
+    os.utime(folder / "config/b.yaml", (1, 1))
+    assert call("validate").stderr.startswith("config/b.yaml:2:3: error: ")
 
 
 def test_init_somewhere_else_names_the_file_in_what_comes_next(folder: Path) -> None:

@@ -37,7 +37,14 @@ class Source:
     @property
     def hides_models(self) -> bool:
         """Whether more may be registered in it than could be read."""
-        return bool(self.problems) and (not isinstance(self.root, tree.Mapping) or self.root.get("models") is not None)
+        if not self.problems or not isinstance(self.root, tree.Mapping):
+            return bool(self.problems)
+        models = self.root.get("models")
+        if models is None:
+            return False
+        text = self.data.decode("utf-8-sig", "replace")
+        last = models.place.line + text.count("\n", models.start, models.end)
+        return any(models.place.line <= problem.place.line <= last for problem in self.problems)
 
 
 def read_source(file: str, data: bytes) -> Source:

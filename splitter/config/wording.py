@@ -46,6 +46,8 @@ def _sentence(raw: str, at: str, context: Place | None) -> str:
     sentence = _SENTENCES.get(raw)
     if sentence is None:
         return f"this is not YAML: {raw}"
+    if not at and ("expected a value" in sentence or "is a comma missing" in sentence):
+        return sentence.partition("{before}")[0] + " before the end of the file: is a closing bracket missing?"
     # Without its comma, `{a: x b: 1}` is one long value up to the second colon: that is where reading stops.
     between = " between two fields" if at == ":" else ""
     before = f" before this '{at}'" if at.strip() else " here" if at else " before the end of the file"

@@ -95,7 +95,11 @@ class Following:
         await self._put_in_force(gathered, step)
         if not first:
             self._report.say(*step.lines)
-        self._complain_of(gathered.problems, keeps_old=gathered.keeps_old)
+        if first and gathered.problems:
+            self._report.complain(*gathered.problems, *_last_good(gathered))
+            self.problems = gathered.problems
+        else:
+            self._complain_of(gathered.problems, keeps_old=gathered.keeps_old)
 
     async def look(self, *, forced: bool = False) -> Outcome:
         """One pass. `forced` reads every file again, and waits for those that are being written."""
@@ -114,6 +118,7 @@ class Following:
         lines = step.lines if step else ()
         idle = step is None and not gathered.changed and gathered.problems == self.problems
         self._report.say(*lines, *(f"{file} is in order again" for file in (*reachable_again, *gathered.mended)))
+        self._report.say(*(f"{file}, which was refused, is gone" for file in gathered.gone))
         self._complain_of(gathered.problems, keeps_old=gathered.keeps_old, again=forced)
         return Outcome(lines, self.problems, idle)
 
@@ -177,6 +182,12 @@ class Following:
 def _nothing_found(paths: Sequence[str], look: Look) -> NoConfiguration:
     problems = {problem.place.file: problem.message for problem in look.problems}
     return NoConfiguration([(path, problems.get(path, "found")) for path in paths])
+
+
+def _last_good(gathered: Gathered) -> list[str]:
+    """Loudly: what is listed next as served is not what the files say."""
+    files = [file for file in sorted(gathered.merged.refused) if file in gathered.merged.in_force]
+    return [f"splitter: STARTED WITH THE LAST GOOD VERSION of {file}, from the state directory, until the file is mended" for file in files]
 
 
 def _not_started(gathered: Gathered) -> str:

@@ -24,6 +24,7 @@ class Gathered:
     merged: Merge
     unreachable: tuple[Problem, ...]
     mended: tuple[str, ...]
+    gone: tuple[str, ...]  # were held back before, and are no more there
     changed: bool  # bytes of a file differ from those in force, be it only in a comment
 
     @property
@@ -91,7 +92,8 @@ class Sources:
         self._waiting = {**self._waiting, **look.candidates}
         merged = merge(self.in_force, self._waiting)
         mended = tuple(sorted(file for file in self._refused if file not in merged.refused and file in merged.in_force))
-        return Gathered(merged, look.problems, mended, _contents(merged.in_force) != _contents(self.in_force))
+        gone = tuple(sorted(file for file in self._refused if file not in merged.refused and file not in merged.in_force))
+        return Gathered(merged, look.problems, mended, gone, _contents(merged.in_force) != _contents(self.in_force))
 
     def accept(self, gathered: Gathered) -> None:
         """It is in force now."""

@@ -253,6 +253,7 @@ class Downstream(asyncio.BufferedProtocol):
     def _receive_ahead(self, data: bytes) -> None:
         """Pipelined requests wait as bytes, in order; too many of them wait in the kernel."""
         self._set_ahead(self._ahead + data)
+        # Empty lines stand for requests. One in a body counts too, which only means that less is read ahead.
         if len(self._ahead) >= MAX_AHEAD or self._ahead.count(b"\r\n\r\n") > self.plane.limits.pipelined:
             self.pause_reading()
 

@@ -58,7 +58,6 @@ class DataPlane:
         self.date_line = b""  # led by CRLF, as the lines that are kept of an answer
         self.date_field = b""  # ended by CRLF, as the lines of our own answers
         self._layout = Layout(settings.workers)
-        self._slab = slot_base(self._layout, stripe, 0)
         self.no_entity_slot = slot_base(self._layout, stripe, NO_ENTITY)
         self._header = self._layout.worker(stripe)
         self._stripe = stripe

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import socket
 from collections.abc import Iterable, Mapping
@@ -83,8 +84,7 @@ class Pool:
         except TimeoutError as exc:
             raise UpstreamUnreachable(f"no connection to the model server at {_where(address)} within {limit_s:g} s") from exc
         except OSError as exc:
-            reason = exc.strerror or str(exc)
-            raise UpstreamUnreachable(f"no connection to the model server at {_where(address)}: {reason}") from exc
+            raise UpstreamUnreachable(f"no connection to the model server at {_where(address)}: {_in_words(exc)}") from exc
 
     async def _connect_unix(self, path: str) -> Upstream:
         _, upstream = await self._plane.loop.create_unix_connection(lambda: Upstream(self._plane, self), path)
@@ -101,7 +101,7 @@ class Pool:
             except TimeoutError:
                 failure = "timed out"
             except OSError as exc:
-                failure = exc.strerror or str(exc)
+                failure = _in_words(exc)
         raise OSError(failure)
 
     async def _connect_one(self, family: socket.AddressFamily, where: tuple[object, ...]) -> Upstream:
@@ -164,6 +164,11 @@ class LiveEntities:
         self.by_key[key] = Live(replicas, self._plane.slot(entity.slot))
         for pool in before.values():
             pool.close()
+
+
+def _in_words(exc: OSError) -> str:
+    """The system's words; uvloop's own would show the address as a Python tuple."""
+    return os.strerror(exc.errno).lower() if exc.errno and exc.errno > 0 else exc.strerror or str(exc)
 
 
 def _where(address: Address) -> str:

@@ -65,7 +65,7 @@ class Resolver:
             found = await asyncio.wait_for(asyncio.shield(self._look_up(key)), LIMIT_S)
         except (OSError, TimeoutError) as exc:
             if known is None:
-                raise OSError(f"the name {host} cannot be resolved: {str(exc) or 'no answer within 2 s'}") from exc
+                raise OSError(f"the name {host} cannot be resolved: {_in_words(exc)}") from exc
             found = known.found
         if len(self._answers) >= MAX_NAMES:
             self._answers.pop(next(iter(self._answers)))
@@ -89,6 +89,10 @@ class Resolver:
         # Read, so that a failure that nobody waited for any more is not reported as forgotten.
         if not done.cancelled() and done.exception() is None:
             self._answers[key] = _Answer(done.result(), self._clock() + LIFETIME_S)
+
+
+def _in_words(exc: OSError) -> str:
+    return exc.strerror or str(exc) or "no answer within 2 s"
 
 
 def _literal(host: str, port: int) -> Found | None:

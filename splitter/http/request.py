@@ -287,4 +287,4 @@ def _line_error(line: bytes) -> BadRequest | VersionNotSupported | MethodNotImpl
         return MethodNotImplemented(f"the method {line.split(b' ')[0].decode()} is not supported")
     if re.search(rb" HTTP/(?!1\.[01]$)[0-9]\.[0-9]$", line):
         return VersionNotSupported("the only versions that are supported are HTTP/1.1 and HTTP/1.0")
-    return BadRequest("the request line is not METHOD /path HTTP/1.1 with single spaces (absolute URLs and fragments are refused)")
+    return BadRequest("the request line is not METHOD /path HTTP/1.1 with single spaces (absolute URLs, fragments and * are refused)")

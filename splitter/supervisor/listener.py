@@ -70,7 +70,8 @@ def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as exc:
-        raise StartError(f"--host {host}: not an address and not a name that resolves ({exc})") from exc
+        why = exc.strerror if isinstance(exc, OSError) else exc
+        raise StartError(f"--host {host}: not an address and not a name that resolves ({why})") from exc
     # A name such as localhost often means ::1 first, which a client that was given 127.0.0.1 does not reach.
     found.sort(key=lambda entry: entry[0] != socket.AF_INET)
     return found[0][0], found[0][4]

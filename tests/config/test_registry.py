@@ -91,3 +91,10 @@ def test_a_model_that_is_not_found_says_what_was_looked_for_and_what_exists(mode
     lines = [str(problem) for problem in together(a=using("model-A"), b=models).problems]
     assert '"a" of endpoint "m" has no url, and model-A version 1 is not registered under `models:`' in lines[0]
     assert lines[0].endswith(said)
+
+
+def test_a_file_with_an_error_elsewhere_has_its_models_read_whole() -> None:
+    broken = "endpoints: {x: {served_models: {m: {url: http://h, trafic: 1}}}}\nmodels: {zzz: {1: http://h}}"
+    missing = [str(problem) for problem in together(a=using("model-A"), b=broken).problems if "not registered" in str(problem)]
+    assert missing
+    assert not any("could not be read whole" in line for line in missing)

@@ -123,6 +123,16 @@ async def test_unchanged_content_keeps_its_version_over_restarts(folder: Path) -
     assert versions(await Process(folder).start()) == {"multi-model": 1}
 
 
+async def test_a_refused_file_that_is_deleted_is_said_to_be_gone(folder: Path) -> None:
+    process = Process(folder)
+    await process.start()
+    write(folder, "z", yaml(10))  # the same endpoint once more
+    assert (await process.next_outcome()).refused
+    (folder / "config/z.yaml").unlink()
+    assert not (await process.next_outcome()).refused
+    assert process.said() == [f"{folder}/config/z.yaml, which was refused, is gone"]
+
+
 async def test_content_that_changed_while_down_is_a_change(folder: Path) -> None:
     await Process(folder).start()
     write(folder, "a", yaml(20))
@@ -138,7 +148,7 @@ async def test_a_bad_file_at_the_start_leaves_the_last_good_version_in_force_lou
     assert (versions(step), tickets(step)["challenger"]) == ({"multi-model": 1}, 1000)
     problem, sentence = process.complained()
     assert problem == 'config/a.yaml:5:45: error: unknown field "trafic" of a served model; did you mean "traffic"?'
-    assert sentence == "splitter: 1 error: what was in force before stays in force"
+    assert sentence.startswith("splitter: STARTED WITH THE LAST GOOD VERSION of config/a.yaml, from the state directory")
     (notice,) = step.document["notices"]
     assert "a.yaml is refused, its last good content stays in force" in notice
     assert process.following.problems
