@@ -12,6 +12,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from splitter.dataplane.forwarding import request_bytes
 from splitter.dataplane.outcomes import ANSWERED_AS, outcome_of
 from splitter.dataplane.pool import Pool, Replicas, fewer_in_flight
 from splitter.dataplane.replies import render, render_error
@@ -58,9 +59,6 @@ _BYTES_IN, _BYTES_OUT = int(Count.BYTES_IN), int(Count.BYTES_OUT)
 
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 """RFC 9110 §9.2.2. PROPFIND and its like are left out: what a model server does with them is unknown."""
-
-WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
-"""Methods whose empty body is announced (RFC 9110 §8.6)."""
 
 SMALL_BODY = 4096
 """Bytes of a request body that are not worth the look whether they are still needed."""
@@ -148,7 +146,7 @@ class Exchange:
         upstream = None if fresh else pool.take(self._started_at)
         if upstream is not None:
             self._reused = True
-            self._connected(upstream)
+            self._connected(upstream, pool)
         else:
             self._reused = False
             self._count_held()
@@ -167,9 +165,9 @@ class Exchange:
             # Accepted and closed again before this task had its turn: nothing would ever be reported for it.
             self.upstream_failed(UpstreamClosed("the model server closed the connection as soon as it was open"))
         else:
-            self._connected(upstream)
+            self._connected(upstream, pool)
 
-    def _connected(self, upstream: Upstream) -> None:
+    def _connected(self, upstream: Upstream, pool: Pool) -> None:
         """Write the head and what there is of the body, in one call."""
         self._state = STEPS[self._state][CONNECTED]
         self._upstream = upstream
@@ -178,7 +176,9 @@ class Exchange:
         if not self.complete:
             # Before the write: it may find the upstream full, and that pauses again.
             self._downstream.resume_reading()
-        upstream.write(self._request_bytes(body))
+        lines = self._downstream.forwarded_lines(self._request)
+        credentials = self._endpoint.forward_credentials
+        upstream.write(request_bytes(self._request, pool.address, lines, self._request_id, credentials, body, self.complete))
         size = len(body)
         self._plane.words[self._slot + _BYTES_IN] += size
         self._sent_at = now = monotonic()
@@ -193,33 +193,6 @@ class Exchange:
                 self._count_held()
             else:
                 self._let_go()
-
-    def _request_bytes(self, body: bytes) -> bytes:
-        """One canonical request: our target, one Host, one framing, no hop-by-hop field, our own account of where it came from."""
-        request, pool = self._request, self._pool
-        assert pool is not None  # noqa: S101 - set by _open, the only way here
-        address = pool.address
-        kept = request.kept
-        if request.credentials and self._endpoint.forward_credentials:
-            kept += request.credentials
-        query = request.query
-        if query and b"?" in address.target:
-            query = b"&" + query[1:]
-        if request.length > 0:
-            framing = request.length_lines
-        elif request.length < 0 and not self.complete:
-            framing = b"\r\nTransfer-Encoding: chunked\r\n\r\n"
-            body = chunk(body) if body else b""
-        elif body or request.method in WITH_BODY:
-            framing = b"\r\nContent-Length: %d\r\n\r\n" % len(body)
-        else:
-            framing = b"\r\n\r\n"
-        return b"".join(
-            (
-                request.method, b" ", address.target or request.path, query, address.fixed_lines,
-                self._downstream.forwarded_lines(request), b"x-request-id: ", self._request_id, kept, framing, body,
-            )
-        )  # fmt: skip
 
     # --- the rest of the request's body ---------------------------------------------------------------------------------------
 
