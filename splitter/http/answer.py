@@ -35,10 +35,10 @@ STATUS_LINES: dict[int, bytes] = {code: _status_line(code) for code in range(100
 
 class AnswerHead:
     """What an answer says. `kept` are the end-to-end field lines, each led by CRLF; `length` is a number of bytes, CHUNKED or
-    UNTIL_CLOSE, `length_line` what announces a number, led by CRLF; `bodyless` says that no body follows whatever the fields say, and
-    then nothing is announced; `keep_alive_s` is an announced limit on idling, else None."""
+    UNTIL_CLOSE, `length_line` what announces a number, led by CRLF (of an answer that has no body whatever its fields say: 0, and
+    nothing is announced); `keep_alive_s` is an announced limit on idling, else None."""
 
-    __slots__ = ("bodyless", "has_date", "keep_alive_s", "kept", "length", "length_line", "reusable", "status")
+    __slots__ = ("has_date", "keep_alive_s", "kept", "length", "length_line", "reusable", "status")
 
     def __init__(self, line: re.Match[bytes]) -> None:
         minor, status = line.groups()
@@ -49,7 +49,6 @@ class AnswerHead:
         self.length = UNTIL_CLOSE
         self.length_line = b""
         self.keep_alive_s: int | None = None
-        self.bodyless = False
 
 
 class AnswerHeads:
@@ -145,4 +144,3 @@ def _without_body(answer: AnswerHead) -> None:
         answer.kept += answer.length_line
     answer.length = 0
     answer.length_line = b""
-    answer.bodyless = True

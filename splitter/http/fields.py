@@ -1,8 +1,7 @@
-"""Header fields: which must not simply be passed on, and the memory of lines that were seen before.
+"""Header fields: which must not simply be passed on, and a bounded memory of what was read before.
 
-Most lines of most requests have been seen before (Host, the client's name, its token, the content type), so what a line means is
-looked up by its bytes and worked out only when it is new. Measured on a head of seven fields with two new lines, that is 2.1 us; one
-regular expression that cuts the head at the fields of interest costs 3.3, httptools' `on_header` callbacks 5.
+Clients and servers say the same things again and again: few names of fields, few Hosts and lengths, and the head of an answer is the
+same for a second. What such bytes mean is worked out when they are new and looked up from then on.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ _CREDENTIALS = frozenset({b"authorization", b"cookie", b"x-api-key"})
 _OTHERS_WORD = frozenset({b"forwarded", b"proxy", b"via", b"x-real-ip", b"x-rewrite-url"})
 """Of the names, those in which a client tells where it comes from or what it wanted: ours to say (CVE-2016-5385 was `Proxy`)."""
 
+
 class Meaning(IntEnum):
     """Of a field, by its name. KEPT ones go on as they are."""
 
@@ -77,18 +78,7 @@ _lengths: Memory[tuple[int, bytes]] = Memory()
 
 
 class Silent:
-    """A protocol for httptools that wants no callback. A name that is missing costs it an AttributeError, 0.1 us each."""
-
-    on_message_begin = None
-    on_url = None
-    on_status = None
-    on_header = None
-    on_headers_complete = None
-    on_body = None
-    on_message_complete = None
-    on_chunk_header = None
-    on_chunk_complete = None
-    on_reset = None
+    """A protocol for httptools that wants no callback: with those for the fields a head costs 2 us more."""
 
 
 SILENT = Silent()
