@@ -60,6 +60,38 @@ class UnknownEndpoint(ClientError):
     code = "RESOURCE_DOES_NOT_EXIST"
 
 
+class InvalidParameter(ClientError):
+    """A field of an API call has a value that cannot be."""
+
+    code = "INVALID_PARAMETER_VALUE"
+
+
+class AlreadyExists(ClientError):
+    status = 409
+    code = "RESOURCE_ALREADY_EXISTS"
+
+
+class Conflict(ClientError):
+    """What is stored is not what the caller believes, or cannot be changed safely; nothing was changed."""
+
+    status = 409
+    code = "RESOURCE_CONFLICT"
+
+
+class ReadOnly(ClientError):
+    """The configuration cannot be written from here; the message names the file to edit."""
+
+    status = 403
+    code = "PERMISSION_DENIED"
+
+
+class NotSupported(ClientError):
+    """A part of the API that splitter does not have."""
+
+    status = 501
+    code = "NOT_IMPLEMENTED"
+
+
 class NoSuchRoute(ClientError):
     """A path that belongs to no API of ours."""
 

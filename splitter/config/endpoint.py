@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from splitter.config.problems import Place
@@ -28,7 +29,7 @@ class EntityConfig:
     """Fields of the Databricks API that have no effect here and are echoed as they were written, as JSON values."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: the fingerprint is kept once it was computed
 class EndpointConfig:
     """One endpoint, resolved. The tickets of its entities sum to `routing.document.TICKETS`."""
 
@@ -60,6 +61,10 @@ class EndpointConfig:
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of what is in force. Two configurations that differ only in places, comments or form have the same."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         entities = [[e.name, e.urls, e.tickets, e.idempotent, e.entity_name, e.entity_version, dict(e.kept)] for e in self.entities]
         facts = [self.name, entities, self.timeouts, self.forward_credentials, dict(self.kept)]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
