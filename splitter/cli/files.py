@@ -1,0 +1,85 @@
+"""The commands that deal with files alone: no splitter needs to run."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+
+import click
+
+from splitter.cli.flags import DEFAULT_PATH, SETTINGS
+from splitter.cli.terminal import fail, plural
+
+
+@click.command(context_settings=SETTINGS)
+@click.argument("paths", nargs=-1, metavar="[PATH ...]")
+def validate(paths: tuple[str, ...]) -> None:
+    """Check the YAML files in PATH, config/ without any, and show every error of them."""
+    from splitter.config.compiled import compile_sources
+    from splitter.store.files import FileWatch
+
+    # A clock of one second a look: nothing is waited for, and the second look finds every file unchanged for long enough.
+    watch = FileWatch(paths or (DEFAULT_PATH,), itertools.count().__next__)
+    found = {**watch.look().candidates, **(second := watch.look()).candidates}
+    # By path, as everywhere: of two files that clash, the later one is told.
+    sources = [source for _, source in sorted(found.items()) if source is not None]
+    compiled = compile_sources(sources)
+    problems = [*second.problems, *compiled.problems]
+    if problems:
+        for problem in problems:
+            click.echo(str(problem), err=True)
+        sys.exit(1)
+    models = sum(len(endpoint.entities) for endpoint in compiled.endpoints.values())
+    counted = f"{plural(len(compiled.endpoints), 'endpoint')}, {plural(models, 'served model')} in {plural(len(sources), 'file')}"
+    click.echo(f"ok: {counted}")
+
+
+@click.command(context_settings=SETTINGS)
+@click.argument("urls", nargs=-1, required=True, metavar="URL...")
+@click.option("--output", default="config/endpoints.yaml", show_default=True, metavar="FILE", help="The file to write.")
+@click.option("--name", default=None, help="Name of the endpoint.")
+def init(urls: tuple[str, ...], output: str, name: str | None) -> None:
+    """Write a first configuration: one endpoint over the model servers at the URLs, with comments."""
+    from splitter.config.source import read_source
+    from splitter.config.template import DEFAULT_NAME, commented_file
+    from splitter.config.vocabulary import is_name
+
+    if name is not None and not is_name(name):
+        fail(f"{name!r} is not a name: 1 to 63 letters, digits, - and _ are allowed")
+    try:
+        text = commented_file(urls, name or DEFAULT_NAME)
+    except ValueError as exc:
+        fail(str(exc))
+    problems = read_source(output, text.encode()).problems
+    if problems:
+        fail(problems[0].message)
+    file = Path(output)
+    _refuse_clash(file, text)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with open(file, "x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        fail(f"{output} exists and is left as it is; write another file with --output FILE")
+    except OSError as exc:
+        fail(f"{output} cannot be written: {exc.strerror}")
+    served = "" if file.parent == Path(DEFAULT_PATH) else f" {output}"
+    click.echo(f"wrote {output}\nnow check it, and serve it:\n  splitter validate{served}\n  splitter serve{served}")
+
+
+def _refuse_clash(file: Path, text: str) -> None:
+    """A new file must not make the ones beside it invalid: all files of a folder are one configuration."""
+    from splitter.config.compiled import compile_sources
+    from splitter.config.source import read_source
+    from splitter.store.files import FileWatch
+
+    if not file.parent.is_dir():
+        return
+    beside = FileWatch((str(file.parent),), itertools.count().__next__)
+    found = {**beside.look().candidates, **beside.look().candidates}
+    others = [source for source in found.values() if source is not None]
+    problems = compile_sources([*others, read_source(str(file), text.encode())]).problems
+    clashes = [problem.message for problem in problems if problem.place.file == str(file)]
+    if clashes:
+        fail(f"{file} is not written, it would clash with one beside it: {clashes[0]}. Choose another --name or --output folder")

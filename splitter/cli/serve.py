@@ -1,0 +1,135 @@
+"""The commands that serve: from files, and the demo."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from splitter.cli.flags import DEFAULT_PATH, SETTINGS, default_state_dir
+from splitter.cli.terminal import fail
+from splitter.cpus import usable_workers
+from splitter.errors import NoConfiguration
+from splitter.settings import Limits, Settings
+
+MOST_WORKERS = 256
+_LIMITS = Limits()
+_MB = 1024 * 1024
+
+_HOST = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+_PORT = click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port to listen on; 0 takes a free one."
+)
+
+
+class _Workers(click.ParamType[int]):
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == "auto":
+            return usable_workers()
+        if not str(value).isascii() or not str(value).isdigit() or not 1 <= int(value) <= MOST_WORKERS:
+            self.fail(f"{value!r} is neither 'auto' nor a number from 1 to {MOST_WORKERS}", param, ctx)
+        return int(value)
+
+
+_WORKERS = click.option(
+    "--workers",
+    type=_Workers(),
+    default="auto",
+    show_default=True,
+    help="Worker processes; auto: CPUs by affinity and quota, at most 4.",
+)
+
+
+@click.command(context_settings=SETTINGS)
+@click.argument("paths", nargs=-1, metavar="[PATH ...]")
+@_HOST
+@_PORT
+@_WORKERS
+@click.option(
+    "--state-dir", metavar="DIR", help="Where versions and last good files are kept.  [default: $STATE_DIRECTORY, else .splitter/]"
+)
+@click.option("--trusted-proxies", multiple=True, metavar="CIDR[,CIDR]", help="Networks whose X-Forwarded fields are believed.")
+@click.option("--max-connections", type=click.IntRange(1), default=_LIMITS.connections, show_default=True, help="Client connections.")
+@click.option(
+    "--max-body-mb",
+    type=click.IntRange(1, 4096),
+    default=_LIMITS.body_bytes // _MB,
+    show_default=True,
+    help="Size of a request's body.",
+)
+@click.option(
+    "--drain-timeout", type=click.FloatRange(0), default=30.0, show_default=True, help="Seconds for requests in flight at the end."
+)
+def serve(
+    paths: tuple[str, ...],
+    host: str,
+    port: int,
+    workers: int,
+    state_dir: str | None,
+    trusted_proxies: tuple[str, ...],
+    max_connections: int,
+    max_body_mb: int,
+    drain_timeout: float,
+) -> None:
+    """Serve what the YAML files in PATH say, and follow every edit of them.
+
+    PATH are files or folders of *.yaml and *.yml; without any, config/.
+    """
+    paths = paths or (DEFAULT_PATH,)
+    networks = _networks(trusted_proxies)
+    looked = [(path, _found(path)) for path in paths]
+    if any(found != "found" for _, found in looked):
+        fail(NoConfiguration(looked))
+    from splitter import supervisor
+
+    settings = Settings(
+        paths=paths,
+        state_dir=state_dir or default_state_dir(paths[0], os.environ.get("STATE_DIRECTORY", "")),
+        host=host,
+        port=port,
+        workers=workers,
+        trusted_proxies=networks,
+        drain_s=drain_timeout,
+        limits=Limits(connections=max_connections, body_bytes=max_body_mb * _MB),
+    )
+    sys.exit(supervisor.run(settings))
+
+
+@click.command(context_settings=SETTINGS)
+@_HOST
+@_PORT
+@click.option("--workers", type=_Workers(), default=None, help="Worker processes.  [default: CPUs, at most 2]")
+@click.option("--no-traffic", is_flag=True, help="Send no requests.")
+def demo(host: str, port: int, workers: int | None, no_traffic: bool) -> None:
+    """Start model servers, splitter in front of them, and light traffic: something to play with."""
+    from splitter import demo as demonstration
+
+    sys.exit(demonstration.run(host, port, workers, not no_traffic))
+
+
+def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
+    """CIDR blocks, each written out; a single address is the block of itself."""
+    blocks = [block.strip() for value in values for block in value.split(",") if block.strip()]
+    try:
+        return tuple(str(ipaddress.ip_network(block)) for block in blocks)
+    except ValueError as exc:
+        raise click.BadParameter(f"{exc}; write for example 10.0.0.0/8,192.168.1.7", param_hint="--trusted-proxies") from exc
+
+
+def _found(path: str) -> str:
+    """What is at a PATH. Only a first look, before anything is made on the disk; the control plane reads it."""
+    place = Path(path)
+    try:
+        if place.is_dir():
+            names = (entry.name for entry in place.iterdir())
+            yaml = any(name.endswith((".yaml", ".yml")) and not name.startswith(".") for name in names)
+            return "found" if yaml else "a folder that holds neither"
+        return "found" if place.exists() else "does not exist"
+    except OSError as exc:
+        return exc.strerror or "cannot be read"

@@ -1,0 +1,19 @@
+"""A command called in this process, and files for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from splitter.cli import commands
+
+
+def call(*arguments: str, env: dict[str, str] | None = None) -> Result:
+    return CliRunner().invoke(commands, arguments, prog_name="splitter", env=env)
+
+
+def write(folder: Path, text: str, file: str = "config/a.yaml") -> None:
+    path = folder / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
