@@ -15,8 +15,16 @@ from splitter.cli.terminal import fail, plural
 @click.command(context_settings=SETTINGS)
 @click.argument("paths", nargs=-1, metavar="[PATH ...]")
 def validate(paths: tuple[str, ...]) -> None:
-    """Check the YAML files in PATH, config/ without any, and show every error of them."""
+    """Check the YAML files in PATH, config/ without any, and show every error of them.
+
+    Warnings do not make them invalid: shares with decimals, which some clients of the API cannot read.
+
+    \b
+    Example:
+      splitter validate config/ more/chat.yaml
+    """
     from splitter.config.compiled import compile_sources
+    from splitter.config.whole_percent import warnings_of
     from splitter.store.files import FileWatch
 
     # A clock of one second a look: nothing is waited for, and the second look finds every file unchanged for long enough.
@@ -30,6 +38,8 @@ def validate(paths: tuple[str, ...]) -> None:
         for problem in problems:
             click.echo(str(problem), err=True)
         sys.exit(1)
+    for place, sentence in sorted(warning for endpoint in compiled.endpoints.values() for warning in warnings_of(endpoint)):
+        click.echo(f"{place}: warning: {sentence}", err=True)
     models = sum(len(endpoint.entities) for endpoint in compiled.endpoints.values())
     counted = f"{plural(len(compiled.endpoints), 'endpoint')}, {plural(models, 'served model')} in {plural(len(sources), 'file')}"
     click.echo(f"ok: {counted}")

@@ -38,6 +38,19 @@ def test_validate_shows_every_problem_of_every_file(folder: Path) -> None:
     assert all(": error: " in line for line in lines)
 
 
+def test_validate_warns_of_shares_with_decimals_and_still_accepts_them(folder: Path) -> None:
+    write(folder, yaml(33.33, name="b"), "config/b.yaml")
+    write(folder, yaml(12.5, name="a") + yaml(0.5, name="c").removeprefix("endpoints:\n"))
+    result = call("validate")
+    assert (result.exit_code, result.stdout) == (0, "ok: 3 endpoints, 6 served models in 2 files\n")
+    sentence = "percent: some Databricks clients read whole percentages only and fail at this endpoint"
+    assert result.stderr.splitlines() == [
+        f'config/a.yaml:5:54: warning: "challenger" of endpoint "a" has 12.5 {sentence}',
+        f'config/a.yaml:9:54: warning: "challenger" of endpoint "c" has 0.5 {sentence}',
+        f'config/b.yaml:5:54: warning: "challenger" of endpoint "b" has 33.33 {sentence}',
+    ]
+
+
 def test_init_writes_a_file_that_is_valid_and_says_what_comes_next(folder: Path) -> None:
     result = call("init", "http://127.0.0.1:5001", "http://127.0.0.1:5002", "--name", "ranking")
     assert result.exit_code == 0
