@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """A character of a file: line and column count from 1. Line 0 means the file (or folder) as a whole."""
+    """A character of a file: line and column count from 1. Line 0 means the file (or folder) as a whole.
+
+    A value of a JSON body has no line; its path stands in `file`: `config.served_entities[1].entity_name`.
+    """
 
     file: str
     line: int = 0
@@ -17,6 +20,11 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+    @property
+    def within(self) -> str:
+        """As a message about another place of the same document names it: `on line 3`, or `at config.served_entities[0]`."""
+        return f"on line {self.line}" if self.line else f"at {self.file}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +55,11 @@ class TooManyProblems(Exception):
 
 @dataclass(slots=True)
 class Report:
-    """Collects problems, up to a limit that nobody reads beyond."""
+    """Collects problems, up to a limit that nobody reads beyond. With `ignores_unknown` a field that nobody knows is no problem."""
 
     problems: list[Problem] = field(default_factory=list)
     limit: int = 100
+    ignores_unknown: bool = False
 
     def add(self, place: Place, message: str, *others: Place) -> None:
         """Note a problem at `place`, in which the files of `others` have a part too.

@@ -10,7 +10,7 @@ import re
 from fractions import Fraction
 
 from splitter.config.problems import quoted
-from splitter.config.tree import Scalar
+from splitter.config.tree import JsonScalar, Scalar
 from splitter.routing.document import TICKETS
 
 PERCENT = TICKETS // 100
@@ -60,6 +60,8 @@ def text(scalar: Scalar) -> str:
         raise Refused("a value is missing")
     if _TRUE.fullmatch(scalar.text) or _FALSE.fullmatch(scalar.text):
         raise Refused(f'{scalar.text} without quotes is a truth value, not text; write "{scalar.text}"')
+    if isinstance(scalar, JsonScalar):
+        raise Refused(f'{scalar.text} without quotes is a number, not text; write "{scalar.text}"')
     if (reason := _ambiguity(scalar.text)) is not None:
         raise Refused(f'{scalar.text} without quotes is not text ({reason}); write "{scalar.text}"')
     return scalar.text
@@ -130,6 +132,8 @@ def json_value(scalar: Scalar) -> str | int | float | bool | None:
     Raises:
         Refused: it is unquoted and readers of YAML disagree about it.
     """
+    if isinstance(scalar, JsonScalar):
+        return scalar.value
     if not scalar.is_plain:
         return scalar.text
     if is_null(scalar):

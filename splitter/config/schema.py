@@ -183,7 +183,7 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A mapping with known keys. Any other key is a problem."""
+    """A mapping with known keys. Any other key is a problem, unless the report ignores them."""
 
     what: str
     fields: tuple[Field[Any], ...]
@@ -198,14 +198,15 @@ class Record:
         for key, value in node.entries:
             found = known.get(key.text)
             if found is None:
-                self._unknown(key, value, report)
+                if not report.ignores_unknown:
+                    self._unknown(key, value, report)
                 continue
             keys[key.text] = key.place
             if found.refused is not None:
                 report.add(key.place, f"{key.text}: {found.refused}")
             elif (read := found.kind.read(value, key.text, report)) is not None:
                 values[key.text] = read
-        has_unknown = len(keys) < len(node.entries)
+        has_unknown = len(keys) < len(node.entries) and not report.ignores_unknown
         for f in self.fields:
             if f.required and f.name not in keys and not has_unknown:
                 report.add(node.place, f"{label}: {f.name} is missing{f': {f.about}' if f.about else ''}")

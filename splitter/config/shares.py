@@ -48,7 +48,7 @@ def _check_names(endpoint: EndpointDraft, report: Report) -> None:
         if entity.name is None:
             continue
         if entity.name in first:
-            message = f"the served entity {quoted(entity.name)} stands twice; it is already on line {first[entity.name].line}"
+            message = f"the served entity {quoted(entity.name)} stands twice; it is already {first[entity.name].within}"
             report.add(entity.place, message)
         first.setdefault(entity.name, entity.place)
 
@@ -66,7 +66,7 @@ def _routed(routes: tuple[RouteDraft, ...], endpoint: EndpointDraft, report: Rep
             report.add(place, f"the route names {quoted(name)}, which is no served entity here{suggestion(name, names)}")
         earlier = routed.setdefault(name, route)
         if earlier is not route and earlier.entity is not None:
-            report.add(place, f"{quoted(name)} has two routes; the first is on line {earlier.entity.place.line}")
+            report.add(place, f"{quoted(name)} has two routes; the first is {earlier.entity.place.within}")
     return routed
 
 
@@ -75,7 +75,7 @@ def _rest(routed: Mapping[str, RouteDraft], report: Report) -> bool:
     rests = [(name, route.tickets) for name, route in routed.items() if route.tickets and route.tickets.value is None]
     for name, later in rests[1:]:
         first, read = rests[0]
-        report.add(later.place, f"only one model can take the rest: {quoted(first)} on line {read.place.line} does, {quoted(name)} cannot")
+        report.add(later.place, f"only one model can take the rest: {quoted(first)} {read.place.within} does, {quoted(name)} cannot")
     return bool(rests)
 
 

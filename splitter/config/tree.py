@@ -29,6 +29,13 @@ class Scalar:
 
 
 @dataclass(frozen=True, slots=True)
+class JsonScalar(Scalar):
+    """A scalar of a JSON document, which leaves no doubt what it is: `value`. A text counts as written in quotes."""
+
+    value: str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Sequence:
     """A list; `is_flow` tells `[a, b]` from lines with dashes."""
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from splitter.config import scalars
+from splitter.config.kept import TAGS, Variables
 from splitter.config.problems import quoted
 from splitter.config.schema import Anything, ByShape, Field, Fields, Kind, Listing, One, OneOrMany, Read, Record, Table
 from splitter.config.tree import Scalar
@@ -139,7 +140,7 @@ _ENTITY = (
     _kept("max_provisioned_throughput", _WHOLE),
     _kept("provisioned_model_units", _WHOLE),
     _kept("burst_scaling_enabled", _FLAG),
-    _kept("environment_vars"),
+    _kept("environment_vars", Variables()),
     _kept("instance_profile_arn"),
     Field("external_model", Anything(), refused=f"external models are not supported: {_NO_MODEL_HERE}"),
     Field("foundation_model", Anything(), refused=f"foundation models are not supported: {_NO_MODEL_HERE}"),
@@ -153,10 +154,12 @@ TIMEOUT_FIELDS = tuple(Field(key, _SECONDS) for key in ("connect", "first_byte",
 TIMEOUTS = Field("timeouts", Record("timeouts", TIMEOUT_FIELDS), "seconds")
 FORWARD_CREDENTIALS = Field("forward_credentials", _FLAG, "send the client's Authorization and cookies to the model server")
 
+ENDPOINT_TAGS = _kept("tags", TAGS)
+
 _ENDPOINT = (
     TIMEOUTS,
     FORWARD_CREDENTIALS,
-    _kept("tags"),
+    ENDPOINT_TAGS,
     _kept("description", _TEXT),
     _kept("email_notifications"),
     _kept("route_optimized", _FLAG),
@@ -166,7 +169,7 @@ _ENDPOINT = (
     _kept("telemetry_config"),
     _kept("task"),
 )
-_AUTO_CAPTURE = _kept("auto_capture_config")
+AUTO_CAPTURE = _kept("auto_capture_config")
 
 SERVED_MODELS = Field(
     "served_models",
@@ -174,7 +177,7 @@ SERVED_MODELS = Field(
     "write `served_models: {current: {url: http://127.0.0.1:5001, traffic: rest}}`",
     required=True,
 )
-SHORT_ENDPOINT = Record("an endpoint", (SERVED_MODELS, *_ENDPOINT, _AUTO_CAPTURE))
+SHORT_ENDPOINT = Record("an endpoint", (SERVED_MODELS, *_ENDPOINT, AUTO_CAPTURE))
 
 ROUTE_MODEL = Field("served_model_name", _NAME_KIND)
 ROUTE_ENTITY = Field("served_entity_name", _NAME_KIND)
@@ -186,8 +189,8 @@ LEGACY_ENTITIES = Field("served_models", Listing(LONG_ENTITY, MAX_ENTITIES))
 CONFIG = Field(
     "config",
     # The Python SDK sends the endpoint's name in here once more.
-    Record("config", (ENTITIES, LEGACY_ENTITIES, TRAFFIC_CONFIG, _AUTO_CAPTURE, Field("name", Anything()), Field("task", Anything()))),
-    "it holds served_entities and traffic_config",
+    Record("config", (ENTITIES, LEGACY_ENTITIES, TRAFFIC_CONFIG, AUTO_CAPTURE, Field("name", Anything()), Field("task", Anything()))),
+    "it holds served_entities (at least one) and traffic_config",
     required=True,
 )
 ENDPOINT_NAME = Field("name", _ENDPOINT_NAME, "the name of the endpoint", required=True)

@@ -60,7 +60,7 @@ def test_a_create_body_pasted_as_a_file_is_an_endpoint(legacy: bool) -> None:
         "name": "ads1",
         "config": {
             "name": "ads1",
-            words[0]: [{"name": "a", words[1]: "ads", words[2]: "1", "url": "http://h:1", "environment_vars": {"A": "{{s/k}}"}}],
+            words[0]: [{"name": "a", words[1]: "ads", words[2]: "1", "url": "http://h:1", "environment_vars": {"A": "{{secrets/s/k}}"}}],
             "auto_capture_config": {"enabled": True},
         },
         "route_optimized": False,
@@ -69,7 +69,7 @@ def test_a_create_body_pasted_as_a_file_is_an_endpoint(legacy: bool) -> None:
     assert found.name == "ads1"
     assert found.kept == {"auto_capture_config": {"enabled": True}, "route_optimized": False}
     assert [(e.name, e.tickets, e.entity_name, e.entity_version) for e in found.entities] == [("a", 10_000, "ads", "1")]
-    assert found.entities[0].kept == {"environment_vars": {"A": "{{s/k}}"}}
+    assert found.entities[0].kept == {"environment_vars": {"A": "{{secrets/s/k}}"}}
 
 
 def test_an_entity_without_a_name_is_named_after_its_model() -> None:

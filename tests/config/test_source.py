@@ -89,7 +89,7 @@ def test_a_file_may_say_that_it_has_nothing(text: str) -> None:
         ("{}", "f.yaml:1:1: error: the file has neither `endpoints:` nor `models:`"),
         ("x: 1", 'f.yaml:1:1: error: unknown field "x" of a configuration file; known are endpoints, models'),
         ("endpoint: {}", 'f.yaml:1:1: error: unknown field "endpoint" of a configuration file; did you mean "endpoints"?'),
-        ("name: x", "f.yaml:1:1: error: the file: config is missing: it holds served_entities and traffic_config"),
+        ("name: x", "f.yaml:1:1: error: the file: config is missing: it holds served_entities (at least one) and traffic_config"),
         ("name: x\nendpoints: {}", 'f.yaml:1:1: error: unknown field "name" of a configuration file'),
         (
             "a:1",

@@ -1,0 +1,55 @@
+"""What the API asks of the process around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiohttp import web
+
+from splitter.config.source import Drafted
+from splitter.store.interface import Entry
+
+Decide = Callable[[Entry | None], Drafted | None]
+"""Pure: what an endpoint shall be (None: no more), from what it is at the moment of the change (None: there is none). Raises a
+SplitterError to refuse, and nothing is changed then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A change that is stored and published. `entry` is None when the endpoint was removed. `workers` of `of` hold it after `ms`
+    milliseconds; `held` says that all of them do, so that no request is routed by what was before."""
+
+    entry: Entry | None
+    held: bool
+    workers: int
+    of: int
+    ms: float
+
+
+class Control(Protocol):
+    """Calls come from the event loop of the application."""
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """Every endpoint that is in force, by its name."""
+
+    async def change(self, name: str, decide: Decide, author: str) -> Applied:
+        """Store and publish what `decide` makes of the endpoint `name`; answers when the workers hold it, or were given up.
+
+        Raises:
+            SplitterError: raised by `decide`, or of the store (see `Store.put_if`); nothing was changed.
+        """
+
+    def is_held(self, name: str) -> bool:
+        """Whether every worker holds the endpoint as it is in `entries`."""
+
+    async def endpoint_metrics(self, name: str) -> str:
+        """The exposition of one endpoint that is in force, under the names of Databricks."""
+
+    def logs(self, name: str, served_model: str) -> str:
+        """The newest lines about a served model that is in force."""
+
+
+CONTROL: web.AppKey[Control] = web.AppKey("api_control")
