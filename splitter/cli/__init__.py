@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from splitter import __version__
-from splitter.cli import files, reload, serve
+from splitter.cli import endpoints, files, reload, serve, traffic
 from splitter.cli.flags import SETTINGS
 
 
@@ -28,5 +28,5 @@ def commands() -> None:
     """Split the requests of one serving endpoint between model versions, and move the shares while traffic flows."""
 
 
-for command in (serve.serve, files.validate, files.init, reload.reload, serve.demo):
+for command in (serve.serve, files.validate, files.init, endpoints.endpoints, traffic.traffic, reload.reload, serve.demo):
     commands.add_command(command)

@@ -50,7 +50,12 @@ def validate(paths: tuple[str, ...]) -> None:
 @click.option("--output", default="config/endpoints.yaml", show_default=True, metavar="FILE", help="The file to write.")
 @click.option("--name", default=None, help="Name of the endpoint.")
 def init(urls: tuple[str, ...], output: str, name: str | None) -> None:
-    """Write a first configuration: one endpoint over the model servers at the URLs, with comments."""
+    """Write a first configuration: one endpoint over the model servers at the URLs, with comments.
+
+    \b
+    Example:
+      splitter init http://127.0.0.1:5001 http://127.0.0.1:5002 --name multi-model
+    """
     from splitter.config.source import read_source
     from splitter.config.template import DEFAULT_NAME, commented_file
     from splitter.config.vocabulary import is_name

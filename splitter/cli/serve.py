@@ -80,6 +80,10 @@ def serve(
     """Serve what the YAML files in PATH say, and follow every edit of them.
 
     PATH are files or folders of *.yaml and *.yml; without any, config/.
+
+    \b
+    Example:
+      splitter serve config/ --port 8080 --workers 4
     """
     paths = paths or (DEFAULT_PATH,)
     networks = _networks(trusted_proxies)
@@ -107,7 +111,12 @@ def serve(
 @click.option("--workers", type=_Workers(), default=None, help="Worker processes.  [default: CPUs, at most 2]")
 @click.option("--no-traffic", is_flag=True, help="Send no requests.")
 def demo(host: str, port: int, workers: int | None, no_traffic: bool) -> None:
-    """Start model servers, splitter in front of them, and light traffic: something to play with."""
+    """Start model servers, splitter in front of them, and light traffic: something to play with.
+
+    \b
+    Example:
+      splitter demo --no-traffic
+    """
     from splitter import demo as demonstration
 
     sys.exit(demonstration.run(host, port, workers, not no_traffic))

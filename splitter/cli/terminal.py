@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import click
 
@@ -15,7 +17,43 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def visible(text: str) -> str:
+    """The text on one line, with nothing in it that could steer a terminal."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Lines for a person, each made visible: what is in them may come from the other end."""
+    safe = "\n".join(map(visible, text.split("\n")))
+    try:
+        click.echo(safe, err=err)
+    except UnicodeEncodeError:  # a terminal without UTF-8: an arrow must not cost the line
+        click.echo(safe.encode("ascii", "backslashreplace").decode(), err=err)
+
+
+def warn(text: str) -> None:
+    """Something to know that fails nothing."""
+    say(f"splitter: warning: {text}", err=True)
+
+
 def fail(error: SplitterError | str) -> NoReturn:
     """Say what is wrong, and exit with 1."""
-    click.echo(f"splitter: error: {error}", err=True)
+    say(f"splitter: error: {error}", err=True)
     sys.exit(1)
+
+
+def show_answer(body: bytes, document: Any) -> None:
+    """An answer of the API, JSON: byte by byte where it is piped on, indented where a person reads it."""
+    if sys.stdout.isatty():
+        say(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        click.echo(body.rstrip(b"\n"))
+
+
+def columns(rows: Sequence[Sequence[str]], right: int = -1) -> str:
+    """The rows as lines of aligned columns, two spaces between them; the column of index `right` is aligned at its end."""
+    shown = [[visible(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:{'>' if index == right else '<'}{widths[index]}}" for index, cell in enumerate(row)).rstrip() for row in shown
+    )

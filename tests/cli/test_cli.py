@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import pytest
 
 from splitter import __version__
 from splitter.cli import commands
@@ -13,18 +15,47 @@ from tests.cli.calling import call
 ROOT = Path(__file__).parent.parent.parent
 
 
+def every_command(group: click.Group = commands, *words: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, command in group.commands.items():
+        yield (*words, name), command
+        if isinstance(command, click.Group):
+            yield from every_command(command, *words, name)
+
+
+COMMANDS = dict(every_command())
+
+
 def test_version_and_help() -> None:
     assert call("--version").stdout == f"splitter {__version__}\n"
-    for arguments in (("-h",), ("--help",), *((name, "-h") for name in commands.commands)):
-        assert call(*arguments).exit_code == 0
+    assert call("-h").exit_code == call("--help").exit_code == 0
 
 
-def test_every_flag_has_its_variable() -> None:
-    for command in commands.commands.values():
-        with command.make_context(command.name, [], resilient_parsing=True) as context:
-            for parameter in command.params:
-                if isinstance(parameter, click.Option):
-                    assert context.auto_envvar_prefix == "SPLITTER", command.name
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
+    result = call(*words, "-h")
+    assert result.exit_code == 0
+    assert isinstance(COMMANDS[words], click.Group) or f"\n    splitter {' '.join(words)}" in result.stdout
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_flag_has_its_variable(words: tuple[str, ...]) -> None:
+    command = COMMANDS[words]
+    with command.make_context(words[-1], [], resilient_parsing=True) as context:
+        assert context.auto_envvar_prefix == "SPLITTER"
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and parameter.name != "help":
+                assert f"--{str(parameter.name).replace('_', '-')}" in parameter.opts
+
+
+@pytest.mark.parametrize("words", [words for words, command in COMMANDS.items() if not isinstance(command, click.Group)], ids=" ".join)
+def test_the_document_has_every_command_with_its_flags(words: tuple[str, ...]) -> None:
+    text = (ROOT / "docs/cli.md").read_text()
+    section = text.partition(f"\n## `splitter {' '.join(words)} ")[2].partition("\n## ")[0]
+    assert "```console\n$ splitter " in section
+    common = text.partition("\n## Commands that ask a running splitter\n")[2].partition("\n## ")[0]
+    for parameter in COMMANDS[words].params:
+        for flag in parameter.opts if isinstance(parameter, click.Option) else ():
+            assert f"`{flag}" in section or (f"`{flag}" in common and flag in ("--server", "--token", "--json")), flag
 
 
 def test_python_m_splitter() -> None:

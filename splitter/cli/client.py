@@ -1,0 +1,184 @@
+"""Calls to a running splitter: one connection each, by the standard library alone. Proxies of the environment are not asked.
+
+A call ends one of three ways: an `Answer`; `NoAnswer`, where nobody is there or the connection broke; `Refused`, where the answer is
+an error.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+DEFAULT_SERVER = "http://127.0.0.1:8080"
+CONNECT_S = 5.0
+ANSWER_S = 30.0
+MOST_BYTES = 64 * 1024 * 1024  # of one answer
+
+
+class NoAnswer(Exception):
+    """Nobody is there, or the connection broke. After `was_sent`, what was asked for may have been done all the same."""
+
+    def __init__(self, message: str, *, was_sent: bool) -> None:
+        super().__init__(message)
+        self.was_sent = was_sent
+
+
+class Refused(Exception):
+    """An error answer, in words. `code` is its error_code, empty where it has none."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where splitter listens. `prefix` is a path without a slash at its end; `text` is what was given."""
+
+    text: str
+    is_tls: bool
+    host: str
+    port: int | None
+    prefix: str
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """An `http://` or `https://` URL with a host; a port and a path where it is behind something else.
+
+        Raises:
+            ValueError: a sentence.
+        """
+        wrong = ValueError(f"{text!r} is not a URL like {DEFAULT_SERVER}")
+        try:
+            url = urlsplit(text)
+            host, port = url.hostname, url.port
+        except ValueError:
+            raise wrong from None
+        if not host or url.scheme not in ("http", "https") or url.query or url.fragment:
+            raise wrong
+        if not text.isascii() or not text.isprintable() or " " in text:
+            raise wrong
+        if url.username is not None:
+            raise ValueError("a URL with a user in it is not taken: give credentials with --token")
+        return cls(text, url.scheme == "https", host, port, url.path.rstrip("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`document` is the body as JSON; an empty one where it is no JSON object."""
+
+    status: int
+    body: bytes
+    document: dict[str, Any]
+
+
+class Server:
+    """A splitter at an address, asked with a bearer token if there is one."""
+
+    def __init__(self, address: Address, token: str | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.address = address
+        self._token = token
+        self._clock = clock
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Raises NoAnswer, Refused."""
+        return self.ask("GET", path).document
+
+    def ask(self, method: str, path: str, body: object = None) -> Answer:
+        """A call that is to succeed. Raises NoAnswer, Refused."""
+        answer = self.call(method, path, body)
+        if answer.status // 100 != 2 or not answer.document:
+            raise self.refusal(answer, f"{method} {path}")
+        return answer
+
+    def endpoint(self, name: str) -> Answer:
+        """The API's account of one endpoint. Raises NoAnswer, Refused."""
+        try:
+            return self.ask("GET", endpoint_path(name))
+        except Refused as exc:
+            if exc.code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise Refused(f"{exc}; `splitter endpoints list` shows what there is", exc.code) from exc
+
+    def call(self, method: str, path: str, body: object = None) -> Answer:
+        """Whatever is answered. `body` is sent as JSON. Raises NoAnswer."""
+        sent = None if body is None else json.dumps(body).encode()
+        connection = self._connect()
+        try:
+            connection.request(method, self.address.prefix + path, sent, self._fields())
+            response = connection.getresponse()
+            content = self._read(response)
+        except (OSError, http.client.HTTPException) as exc:
+            message = f"{self.address.text} did not answer {method} {path} ({_in_words(exc)})"
+            raise NoAnswer(message, was_sent=True) from exc
+        finally:
+            connection.close()
+        return Answer(response.status, content, _object(content))
+
+    def refusal(self, answer: Answer, asked: str) -> Refused:
+        """An answer that is none of those expected, as an error."""
+        message, code = answer.document.get("message"), answer.document.get("error_code")
+        if not isinstance(message, str) or not message:
+            return Refused(f"{self.address.text} answered with status {answer.status} to {asked}: is that splitter?")
+        return Refused(f"{message} ({code})", code) if isinstance(code, str) else Refused(message)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        make = http.client.HTTPSConnection if self.address.is_tls else http.client.HTTPConnection
+        connection = make(self.address.host, self.address.port, timeout=CONNECT_S)
+        try:
+            connection.connect()
+        except (OSError, ValueError) as exc:  # ValueError: a host that cannot be a name
+            connection.close()
+            where = f"no splitter answers at {self.address.text} ({_in_words(exc)})"
+            hint = "Is it running, and there? Name another place with --server URL or SPLITTER_SERVER"
+            raise NoAnswer(f"{where}. {hint}", was_sent=False) from exc
+        connection.sock.settimeout(ANSWER_S)
+        return connection
+
+    def _fields(self) -> dict[str, str]:
+        fields = {"Accept": "application/json", "Content-Type": "application/json", "Connection": "close"}
+        if self._token is not None:
+            fields["Authorization"] = f"Bearer {self._token}"
+        return fields
+
+    def _read(self, response: http.client.HTTPResponse) -> bytes:
+        """The body, in bounded time and size. Raises OSError, http.client.HTTPException."""
+        end = self._clock() + ANSWER_S
+        pieces: list[bytes] = []
+        left = MOST_BYTES
+        while piece := response.read1(65_536):
+            pieces.append(piece)
+            left -= len(piece)
+            if left < 0:
+                raise http.client.HTTPException(f"its answer is larger than {MOST_BYTES // 1024 // 1024} MB")
+            if self._clock() > end:
+                raise TimeoutError(f"its answer took longer than {ANSWER_S:g} s")
+        if response.length:
+            raise http.client.IncompleteRead(b"")
+        return b"".join(pieces)
+
+
+def endpoint_path(name: str) -> str:
+    """The API's path of an endpoint."""
+    return "/api/2.0/serving-endpoints/" + quote(name, safe="")
+
+
+def _in_words(exc: Exception) -> str:
+    if isinstance(exc, OSError):
+        return (exc.strerror or str(exc)).lower()
+    if isinstance(exc, http.client.IncompleteRead):
+        return "its answer broke off"
+    return str(exc) or type(exc).__name__
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -1,0 +1,120 @@
+"""`splitter traffic`: the shares of one endpoint, shown and moved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from splitter.cli.asking import asking
+from splitter.cli.client import Answer, NoAnswer, Server, endpoint_path
+from splitter.cli.flags import SETTINGS
+from splitter.cli.terminal import fail, say, show_answer, warn
+
+if TYPE_CHECKING:
+    from splitter.cli.answers import EndpointAnswer
+
+
+@click.group(context_settings=SETTINGS)
+def traffic() -> None:
+    """Show and move the shares of an endpoint of a running splitter."""
+
+
+@traffic.command(name="get", context_settings=SETTINGS)
+@click.argument("name")
+@asking
+def get(name: str, server: Server, as_json: bool) -> None:
+    """Show the shares of endpoint NAME in percent, in the form that `traffic set` takes.
+
+    \b
+    Examples:
+      splitter traffic get multi-model > before.txt
+      splitter traffic set multi-model $(cat before.txt)
+    """
+    from splitter.cli.answers import read_endpoint
+    from splitter.config.scalars import percentage
+
+    answer = server.endpoint(name)
+    if as_json:
+        show_answer(answer.body, answer.document)
+        return
+    for model, share in read_endpoint(answer.document).shares.items():
+        say(f"{model}={percentage(share)}")
+
+
+@traffic.command(name="set", context_settings=SETTINGS)
+@click.argument("name")
+@click.argument("wishes", nargs=-1, required=True, metavar="MODEL=SHARE...")
+@asking
+def set_(name: str, wishes: tuple[str, ...], server: Server, as_json: bool) -> None:
+    """Move the shares of endpoint NAME, and wait until every worker holds them.
+
+    SHARE is a percentage with up to two decimals, or `rest` for one model. Of two models the other one takes the rest; of more, those
+    that are not named keep their shares. The shares must sum to exactly 100.
+
+    \b
+    Examples:
+      splitter traffic set multi-model challenger=50
+      splitter traffic set three-models challenger=12.5 current=rest
+    """
+    from splitter.cli import shares
+    from splitter.cli.answers import read_endpoint
+
+    try:
+        wished = shares.parse_wishes(wishes)
+    except ValueError as exc:
+        raise click.BadParameter(str(exc), param_hint="MODEL=SHARE") from exc
+    found = server.endpoint(name)
+    present = read_endpoint(found.document)
+    try:
+        wanted = shares.reallot(name, present.shares, wished)
+    except ValueError as exc:
+        fail(str(exc))
+    moved = shares.changes(present.shares, wanted, first=wished)
+    if moved:
+        _show(_put(server, present, wanted), moved, as_json)
+    elif as_json:
+        show_answer(found.body, found.document)
+    else:
+        say(f"{present.title()}: nothing to change, the shares are {shares.in_words(wanted)}")
+
+
+def _put(server: Server, present: EndpointAnswer, wanted: Mapping[str, int]) -> Answer:
+    """The same served entities with other routes."""
+    from splitter.config.scalars import percentage
+
+    routes = [
+        # float() of up to two decimals has the same digits again in JSON.
+        {"served_model_name": name, "traffic_percentage": float(text) if "." in (text := percentage(share)) else int(text)}
+        for name, share in wanted.items()
+    ]
+    body = {"served_entities": present.entities, "traffic_config": {"routes": routes}}
+    try:
+        return server.ask("PUT", f"{endpoint_path(present.name)}/config", body)
+    except NoAnswer as exc:
+        if not exc.was_sent:
+            raise
+        look = f"splitter traffic get {present.name}"
+        raise NoAnswer(f"{exc}. Whether the shares were moved is not known; `{look}` shows it", was_sent=True) from exc
+
+
+def _show(answer: Answer, moved: str, as_json: bool) -> None:
+    from splitter.cli.answers import read_endpoint, warnings_of
+
+    endpoint = read_endpoint(answer.document)
+    if as_json:
+        show_answer(answer.body, answer.document)
+    else:
+        say(f"{endpoint.title()}: {moved}{_held(answer.document.get('applied'))}")
+    for warning in warnings_of(answer.document):
+        warn(warning)
+    if endpoint.is_updating:
+        warn(f"the change is stored, and not every worker holds it yet; `splitter endpoints get {endpoint.name}` shows the state")
+
+
+def _held(applied: Any) -> str:
+    """` (held by 4 of 4 workers in 12 ms)`, where the answer says so."""
+    if not isinstance(applied, dict) or not {"workers", "of", "ms"} <= applied.keys():
+        return ""
+    return f" (held by {applied['workers']} of {applied['of']} workers in {applied['ms']} ms)"
