@@ -1,0 +1,107 @@
+"""A splitter with everything around it: model servers, a folder of configuration, and the wire that writes down what clients send."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.contract.background import Background, background
+from tests.contract.scoring import scoring
+from tests.contract.wire import Wire, recorded
+from tests.process.models import Model, model
+from tests.process.serving import COMMAND, Serving, started
+
+TOKEN = "dapi-test"
+WORKERS = 2
+
+REGISTRY = """\
+models:                       # where each registered model version runs
+  model-A:
+    1: {current}
+  model-B:
+    1: {challenger}
+  main.shop.model-A:          # a name of Unity Catalog
+    3: {current}
+  model-gone:
+    1: http://127.0.0.1:1     # nobody listens there
+"""
+
+COMMENTED = """\
+# The canary of the shop. Ask in #models before you move it.
+endpoints:
+  - name: commented
+    config:
+      served_entities:
+        - {name: current,    entity_name: model-A, entity_version: "1", workload_size: Small, scale_to_zero_enabled: true}
+        - {name: challenger, entity_name: model-B, entity_version: "1", workload_size: Small, scale_to_zero_enabled: true}
+      traffic_config:
+        routes:
+          - {served_model_name: current,    traffic_percentage: 90}   # what stays
+          - {served_model_name: challenger, traffic_percentage: 10}   # what comes
+    # nothing below this line
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Field names in lower case."""
+
+    status: int
+    fields: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """`folder` is the configuration in force, with a file `models.yaml`; `models` are the model servers by the name they answer with."""
+
+    serving: Serving
+    wire: Wire
+    folder: Path
+    models: Mapping[str, Model]
+    around: Background
+
+    @property
+    def address(self) -> str:
+        return self.wire.address
+
+    def ask(self, method: str, path: str, body: Any = None, fields: Mapping[str, str] | None = None) -> Answer:
+        """One request over a connection of its own. A body that is no bytes is sent as JSON."""
+        sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        connection = http.client.HTTPConnection("127.0.0.1", self.wire.port, timeout=30)
+        try:
+            connection.request(method, path, sent, {"Content-Type": "application/json", **(fields or {})})
+            answer = connection.getresponse()
+            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def file_of(self, endpoint: str) -> Path:
+        """The file that the endpoint is defined in."""
+        [found] = [entry for entry in self.ask("GET", "/-/config").json()["endpoints"] if entry["name"] == endpoint]
+        return self.folder / Path(found["defined_at"].split(":")[0]).name
+
+
+@contextmanager
+def staged(folder: Path, command: Sequence[str] = COMMAND) -> Iterator[Stage]:
+    """Everything started, the files REGISTRY and COMMENTED in `folder`/config, and all of it ended afterwards."""
+    config = folder / "config"
+    config.mkdir()
+    with ExitStack() as stack:
+        around = stack.enter_context(background())
+        models = {name: stack.enter_context(around.entered(model(scoring(name)))) for name in ("current", "challenger")}
+        (config / "models.yaml").write_text(REGISTRY.format(**{name: server.url for name, server in models.items()}))
+        (config / "commented.yaml").write_text(COMMENTED)
+        arguments = ("serve", "config", "--port", "0", "--workers", str(WORKERS))
+        serving = stack.enter_context(around.entered(started(*arguments, cwd=folder, command=command)))
+        around.call(serving.until_serving())
+        wire = stack.enter_context(around.entered(recorded(serving.port)))
+        yield Stage(serving, wire, config, models, around)
