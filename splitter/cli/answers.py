@@ -14,12 +14,11 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class EndpointAnswer:
-    """An endpoint as GET and PUT answer it. `entities` are as they were answered; `shares` are tickets by name, in their order.
-    Where something is not known, the text is empty and the version None."""
+    """An endpoint as GET and PUT answer it, by what is in force, or, where nothing is yet, by what shall be. `entities` are as they were
+    answered; `shares` are tickets by name, in their order. Where something is not known, the text is empty and the version None."""
 
     name: str
     version: int | None
-    pending_version: int | None
     fingerprint: str
     state: str
     is_updating: bool
@@ -30,21 +29,19 @@ class EndpointAnswer:
     shares: Mapping[str, int]
 
     def title(self) -> str:
-        """Its name and its newest version: `multi-model v3`."""
-        newest = self.pending_version or self.version
-        return self.name if newest is None else f"{self.name} v{newest}"
+        """`multi-model v3`"""
+        return self.name if self.version is None else f"{self.name} v{self.version}"
 
 
 def read_endpoint(document: Json) -> EndpointAnswer:
     """Raises Refused: this is no endpoint."""
-    config = _mapping(document, "config")
+    config = _mapping(document, "config") or _mapping(document, "pending_config")
     entities = tuple(row for row in _rows(config, "served_entities") or _rows(config, "served_models") if _text(row, "name"))
     if not _text(document, "name"):
         raise Refused("what was answered is no endpoint: it has no name. Is that splitter?")
     return EndpointAnswer(
         _text(document, "name"),
         _version(config),
-        _version(_mapping(document, "pending_config")),
         _text(config, "config_hash"),
         state_of(document),
         _mapping(document, "state").get("config_update") == "IN_PROGRESS",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _LIST = "/api/2.0/serving-endpoints"
 _IN_FORCE = "/-/config"
 _UNKNOWN = "-"
+_HASH_DIGITS = 12  # of 64: enough to tell two configurations apart by eye
 
 
 @click.group(context_settings=SETTINGS)
@@ -89,9 +90,9 @@ def get(name: str, server: Server, as_json: bool) -> None:
 def _in_full(endpoint: EndpointAnswer) -> str:
     from splitter.config.scalars import percentage
 
-    version = str(endpoint.version or _UNKNOWN) + (f" (hash {endpoint.fingerprint})" if endpoint.fingerprint else "")
+    version = str(endpoint.version or _UNKNOWN)
     facts = [
-        ("version", version + (f", {endpoint.pending_version} is on its way" if endpoint.pending_version else "")),
+        ("version", f"{version} (hash {endpoint.fingerprint[:_HASH_DIGITS]})" if endpoint.fingerprint else version),
         ("state", endpoint.state or _UNKNOWN),
         ("defined at", endpoint.defined_at),
         ("description", endpoint.description),

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from splitter.cli.flags import DEFAULT_PATH, SETTINGS
-from splitter.cli.terminal import fail, plural
+from splitter.cli.flags import DEFAULT_PATH, SETTINGS, default_state_dir
+from splitter.cli.terminal import fail, plural, warn
+
+if TYPE_CHECKING:
+    from splitter.config.source import Source
 
 
 @click.command(context_settings=SETTINGS)
@@ -70,7 +76,8 @@ def init(urls: tuple[str, ...], output: str, name: str | None) -> None:
     if problems:
         fail(problems[0].message)
     file = Path(output)
-    _refuse_clash(file, text)
+    others = _beside(file)
+    _refuse_clash(file, text, others)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with open(file, "x", encoding="utf-8") as stream:
@@ -79,21 +86,44 @@ def init(urls: tuple[str, ...], output: str, name: str | None) -> None:
         fail(f"{output} exists and is left as it is; write another file with --output FILE")
     except OSError as exc:
         fail(f"{output} cannot be written: {exc.strerror}")
-    served = "" if file.parent == Path(DEFAULT_PATH) else f" {output}"
+    is_default = file.parent == Path(DEFAULT_PATH)
+    if not others:
+        _begin_state(DEFAULT_PATH if is_default else output)
+    served = "" if is_default else f" {output}"
     click.echo(f"wrote {output}\nnow check it, and serve it:\n  splitter validate{served}\n  splitter serve{served}")
 
 
-def _refuse_clash(file: Path, text: str) -> None:
-    """A new file must not make the ones beside it invalid: all files of a folder are one configuration."""
-    from splitter.config.compiled import compile_sources
-    from splitter.config.source import read_source
+def _beside(file: Path) -> list[Source]:
+    """What stands in the same folder."""
     from splitter.store.files import FileWatch
 
     if not file.parent.is_dir():
-        return
-    beside = FileWatch((str(file.parent),), itertools.count().__next__)
-    found = {**beside.look().candidates, **beside.look().candidates}
-    others = [source for source in found.values() if source is not None]
+        return []
+    watch = FileWatch((str(file.parent),), itertools.count().__next__)
+    found = {**watch.look().candidates, **watch.look().candidates}
+    return [source for source in found.values() if source is not None]
+
+
+def _begin_state(path: str) -> None:
+    """Where `serve PATH` will keep its state, say that it begins here, so that versions begin at 1. Beside other files it is not said:
+    they may have been served, and where their state was lost, numbers must not be given twice."""
+    from splitter.store.ledger import Ledger, LedgerError
+
+    folder = Path(os.environ.get("SPLITTER_STATE_DIR") or default_state_dir(path, os.environ.get("STATE_DIRECTORY", "")))
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # as `serve` makes it
+        Ledger.begin(folder)
+    except LedgerError as exc:
+        warn(f"versions will not begin at 1: {exc}")
+    except OSError as exc:
+        warn(f"versions will not begin at 1: {folder} cannot be made: {exc.strerror}")
+
+
+def _refuse_clash(file: Path, text: str, others: Sequence[Source]) -> None:
+    """A new file must not make the ones beside it invalid: all files of a folder are one configuration."""
+    from splitter.config.compiled import compile_sources
+    from splitter.config.source import read_source
+
     problems = compile_sources([*others, read_source(str(file), text.encode())]).problems
     clashes = [problem.message for problem in problems if problem.place.file == str(file)]
     if clashes:

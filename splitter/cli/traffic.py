@@ -117,4 +117,5 @@ def _held(applied: Any) -> str:
     """` (held by 4 of 4 workers in 12 ms)`, where the answer says so."""
     if not isinstance(applied, dict) or not {"workers", "of", "ms"} <= applied.keys():
         return ""
-    return f" (held by {applied['workers']} of {applied['of']} workers in {applied['ms']} ms)"
+    ms = applied["ms"]
+    return f" (held by {applied['workers']} of {applied['of']} workers in {round(ms) if isinstance(ms, float) and ms >= 10 else ms} ms)"

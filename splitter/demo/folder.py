@@ -10,12 +10,15 @@ import fcntl
 import json
 import os
 import re
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
 
 from splitter.errors import StartError
+from splitter.store import ledger_file
 
 PLACEHOLDERS = (5001, 5002)
 """The ports in the packaged file, in the order of the models: current, challenger."""
@@ -50,6 +53,7 @@ class Folder:
         """Make the folder if need be and take it. Raises StartError when another demo holds it or it cannot be written."""
         self.path = path
         self.file = path / "demo.yaml"
+        self.state = path / ".splitter"
         try:
             path.mkdir(exist_ok=True)
             self._ports = (path / "ports.json").open("a+b")
@@ -96,7 +100,17 @@ class Folder:
     def _make(self, ports: Sequence[int]) -> str:
         packaged = resources.files("splitter.demo").joinpath("demo.yaml").read_bytes()
         _write(self.file, with_ports(packaged, dict(zip(PLACEHOLDERS, ports, strict=True))))
+        self._begin_state()
         return "made just now"
+
+    def _begin_state(self) -> None:
+        """Versions begin at 1 with a fresh file. A state that is there already goes on counting."""
+        if (self.state / ledger_file.DATABASE).exists():
+            return
+        with suppress(OSError, sqlite3.Error):  # what hinders it hinders the start too, which says so
+            self.state.mkdir(mode=0o700, exist_ok=True)
+            # `Ledger.begin` does the same; its module would bring YAML into the process that becomes the supervisor.
+            ledger_file.create(self.state, 1)
 
     def _move(self, old: Sequence[int], ports: Sequence[int]) -> str:
         text = self.file.read_bytes()

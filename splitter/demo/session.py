@@ -70,8 +70,7 @@ def free_port(host: str, port: int) -> int:
 
 
 def _settings(folder: Folder, host: str, port: int, workers: int) -> Settings:
-    state = folder.path / ".splitter"
-    return Settings(paths=(str(folder.path),), state_dir=str(state), host=host, port=port, workers=workers, drain_s=_DRAIN_S)
+    return Settings(paths=(str(folder.path),), state_dir=str(folder.state), host=host, port=port, workers=workers, drain_s=_DRAIN_S)
 
 
 def _connectable(host: str) -> str:

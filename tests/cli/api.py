@@ -110,7 +110,7 @@ def detail(name: str = "multi-model", version: int = 2, *, update: str = "NOT_UP
         "state": {"ready": "READY", "config_update": update},
         "config": {
             "config_version": version,
-            "config_hash": "5f2c1a90b3d4",
+            "config_hash": "5f2c1a90b3d4" + "0" * 52,
             "served_entities": entities,
             "served_models": entities,
             "traffic_config": {"routes": routes},

@@ -32,7 +32,7 @@ def test_an_endpoint() -> None:
     document = detail(version=7, current=87.5, challenger=12.5)
     document |= {"tags": [{"key": "team", "value": "search"}, {"key": "beta"}], "defined_at": "config/a.yaml:3:3", "description": "the one"}
     endpoint = read_endpoint(document)
-    assert (endpoint.title(), endpoint.version, endpoint.fingerprint) == ("multi-model v7", 7, "5f2c1a90b3d4")
+    assert (endpoint.title(), endpoint.version, endpoint.fingerprint[:13]) == ("multi-model v7", 7, "5f2c1a90b3d40")
     assert (endpoint.state, endpoint.is_updating) == ("READY", False)
     assert (endpoint.tags, endpoint.defined_at, endpoint.description) == ("team=search, beta", "config/a.yaml:3:3", "the one")
     assert endpoint.shares == {"current": 8_750, "challenger": 1_250}
@@ -52,11 +52,15 @@ def test_the_older_list_of_models() -> None:
 
 
 def test_while_an_update_is_on_its_way() -> None:
-    document = detail(version=2, update="IN_PROGRESS", current=100)
-    document["pending_config"] = {"config_version": 3}
+    endpoint = read_endpoint(detail(version=2, update="IN_PROGRESS", current=100))
+    assert (endpoint.title(), endpoint.state, endpoint.is_updating) == ("multi-model v2", "READY, IN_PROGRESS", True)
+
+
+def test_a_new_endpoint_is_shown_as_it_shall_be() -> None:
+    document = detail(version=1, update="IN_PROGRESS", current=100)
+    document["pending_config"] = document.pop("config")
     endpoint = read_endpoint(document)
-    assert (endpoint.version, endpoint.pending_version, endpoint.title()) == (2, 3, "multi-model v3")
-    assert (endpoint.state, endpoint.is_updating) == ("READY, IN_PROGRESS", True)
+    assert (endpoint.title(), endpoint.shares) == ("multi-model v1", {"current": 10_000})
 
 
 def test_an_endpoint_without_a_configuration() -> None:

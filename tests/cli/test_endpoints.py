@@ -102,14 +102,6 @@ def test_an_endpoint_of_which_less_is_known(api: Api) -> None:
     )
 
 
-def test_an_endpoint_in_the_middle_of_a_change(api: Api) -> None:
-    document = detail(update="IN_PROGRESS", current=100)
-    document["pending_config"] = {"config_version": 3}
-    api.has(document)
-    shown = call("endpoints", "get", "multi-model").stdout
-    assert "  version  2 (hash 5f2c1a90b3d4), 3 is on its way\n  state    READY, IN_PROGRESS\n" in shown
-
-
 def test_an_endpoint_without_models(api: Api) -> None:
     api.answers["GET", f"{ENDPOINTS}/x"] = 200, {"name": "x", "state": {"ready": "NOT_READY", "config_update": "NOT_UPDATING"}}
     assert call("endpoints", "get", "x").stdout == "x\n  version  -\n  state    NOT_READY\n  it has no served models yet\n"

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from splitter.store.ledger import Ledger
 from tests.cli.calling import call, write
 from tests.controlplane.scenery import yaml
 
@@ -104,6 +106,50 @@ def test_init_refuses_what_would_not_be_valid(folder: Path, arguments: tuple[str
     assert result.exit_code == 1
     assert words in result.stderr
     assert list(folder.iterdir()) == []
+
+
+def first_version(state: Path) -> int | None:
+    """Where the versions of a state begin; None where there is no state."""
+    if not state.exists():
+        return None
+    ledger, lost = Ledger.open(state)
+    assert not lost
+    with closing(ledger):
+        return int(ledger.first_version)
+
+
+@pytest.mark.parametrize(("output", "state"), [("config/a.yaml", ".splitter"), ("a.yaml", ".splitter"), ("x/a.yaml", "x/.splitter")])
+def test_versions_begin_at_1_after_init(folder: Path, output: str, state: str) -> None:
+    assert call("init", "http://127.0.0.1:5001", "--output", output).exit_code == 0
+    assert first_version(folder / state) == 1
+    assert (folder / state).stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("variable", ["SPLITTER_STATE_DIR", "STATE_DIRECTORY"])
+def test_init_lays_the_state_where_serve_will_look(folder: Path, variable: str) -> None:
+    assert call("init", "http://127.0.0.1:5001", env={variable: "there"}).exit_code == 0
+    assert first_version(folder / "there") == 1
+    assert not (folder / ".splitter").exists()
+
+
+def test_init_beside_other_files_says_nothing_about_versions(folder: Path) -> None:
+    write(folder, GOOD)
+    assert call("init", "http://127.0.0.1:5001").exit_code == 0
+    assert first_version(folder / ".splitter") is None
+
+
+def test_init_leaves_a_state_that_is_there(folder: Path) -> None:
+    ledger, _ = Ledger.open(folder / ".splitter")
+    ledger.close()
+    assert call("init", "http://127.0.0.1:5001").exit_code == 0
+    assert first_version(folder / ".splitter") == ledger.first_version > 1
+
+
+def test_a_state_that_cannot_be_laid_is_only_a_warning(folder: Path) -> None:
+    (folder / ".splitter").write_text("in the way")
+    result = call("init", "http://127.0.0.1:5001")
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "wrote config/endpoints.yaml")
+    assert result.stderr == f"splitter: warning: versions will not begin at 1: {folder}/.splitter cannot be made: File exists\n"
 
 
 def test_init_needs_a_url(folder: Path) -> None:

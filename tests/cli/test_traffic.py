@@ -10,7 +10,7 @@ from tests.cli.calling import call
 
 GET = ("GET", f"{ENDPOINTS}/multi-model")
 PUT = ("PUT", f"{ENDPOINTS}/multi-model/config")
-APPLIED = {"workers": 4, "of": 4, "ms": 12}
+APPLIED = {"workers": 4, "of": 4, "ms": 12.345}
 
 
 def put_body(api: Api) -> Any:
@@ -100,8 +100,8 @@ def test_the_answer_as_it_is_and_its_warnings_beside_it(api: Api) -> None:
 
 def test_a_change_that_not_every_worker_holds_yet(api: Api) -> None:
     api.has(detail(current=90, challenger=10))
-    answer = {**detail(version=2, update="IN_PROGRESS", current=90, challenger=10), "applied": {"workers": 3, "of": 4, "ms": 7000}}
-    api.answers[PUT] = 200, {**answer, "pending_config": {"config_version": 3}}
+    answer = detail(version=3, update="IN_PROGRESS", current=50, challenger=50)
+    api.answers[PUT] = 200, {**answer, "applied": {"workers": 3, "of": 4, "ms": 7000.123}}
     result = call("traffic", "set", "multi-model", "challenger=50")
     assert result.exit_code == 0
     assert result.stdout == "multi-model v3: challenger 10 → 50, current 90 → 50 (held by 3 of 4 workers in 7000 ms)\n"

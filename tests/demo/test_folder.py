@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from splitter.demo.folder import PLACEHOLDERS, Folder, number_to_change, with_ports
 from splitter.errors import StartError
+from splitter.store.ledger import Ledger
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
@@ -43,6 +50,44 @@ def test_a_first_start_fills_the_ports_in(folder: Folder) -> None:
     assert text.index(b"current:") < text.index(b"127.0.0.1:41001") < text.index(b"challenger:") < text.index(b"127.0.0.1:41002")
     assert not any(str(port).encode() in text for port in PLACEHOLDERS)
     assert folder.remembered() == (41001, 41002)
+
+
+def test_versions_begin_at_1_with_a_fresh_file(path: Path) -> None:
+    with Folder(path) as demo:
+        demo.fill_in([41001, 41002])
+        ledger, lost = Ledger.open(demo.state)
+    with closing(ledger):
+        assert (ledger.first_version, lost) == (1, ())
+
+
+def test_a_state_that_is_there_goes_on_counting(path: Path) -> None:
+    with Folder(path) as demo:
+        before, _ = Ledger.open(demo.state)
+        before.close()
+        demo.fill_in([41001, 41002])
+        ledger, _ = Ledger.open(demo.state)
+    with closing(ledger):
+        assert ledger.first_version == before.first_version > 1
+
+
+def test_a_state_that_was_lost_is_not_begun_again(path: Path) -> None:
+    with Folder(path) as demo:
+        demo.fill_in([41001, 41002])
+        shutil.rmtree(demo.state)
+        demo.fill_in([41001, 41002])
+        assert not demo.state.exists()
+
+
+def test_the_process_that_becomes_the_supervisor_stays_free_of_yaml(path: Path) -> None:
+    program = (
+        "import pathlib, sys\n"
+        "from splitter.demo import session\n"
+        "with session.Folder(pathlib.Path(sys.argv[1])) as folder:\n"
+        "    folder.fill_in([41001, 41002])\n"
+        "assert not {'yaml', 'aiohttp'} & sys.modules.keys()\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(path)], cwd=ROOT, check=True, timeout=30)
+    assert (path / ".splitter/state.db").exists()
 
 
 def test_a_second_start_on_the_same_ports_leaves_every_byte(path: Path) -> None:
