@@ -50,9 +50,10 @@ class Worker:
         self._supervisor_gone = False
         self._draining: asyncio.Task[None] | None = None
         self.done = asyncio.Event()
-        words[layout.worker(start.stripe) + PID] = os.getpid()
-        # What the worker before us on this stripe left in flight; ours to settle, since a stripe has one writer.
+        # What the worker before us on this stripe left in flight; ours to settle, since a stripe has one writer. Before we are seen to
+        # live: until then, who reads the stripe takes what is open in it for aborted (`slab.counted`).
         settle_stripe(words, layout, start.stripe)
+        words[layout.worker(start.stripe) + PID] = os.getpid()
 
     def start(self) -> None:
         self.plane.tick()

@@ -7,9 +7,12 @@ Slot 0 counts the requests that reached no served entity. Writing one counter co
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from enum import IntEnum
+from operator import add
+from struct import Struct
 
-from splitter.shared_memory import SLOT_WORDS, TOP_SLOT, Layout
+from splitter.shared_memory import PID, SLOT_WORDS, TOP_SLOT, WORD, Layout
 
 NO_ENTITY = 0
 
@@ -54,9 +57,16 @@ WHOLE = 24  # head of the request read → last byte of the answer written
 UPSTREAM = WHOLE + HISTOGRAM_WORDS  # request written upstream → last byte of the answer read
 OVERHEAD = UPSTREAM + HISTOGRAM_WORDS  # the difference of the two, request by request
 
+LOGGED = SLOT_WORDS - 1
+"""Word that counts the requests that were ever written to the slot's ring (`ring.py`), which is 0 again when the slot is cleared."""
+
+_NOTHING = bytes(SLOT_WORDS * WORD)
+_zeros = memoryview(_NOTHING).cast("Q")
+_unpack = Struct(f"{SLOT_WORDS}Q").unpack
+
 _WHOLE_SUM, _UPSTREAM_SUM, _OVERHEAD_SUM = WHOLE + SUM, UPSTREAM + SUM, OVERHEAD + SUM
 
-assert OVERHEAD + HISTOGRAM_WORDS <= SLOT_WORDS  # noqa: S101 - a layout that overlaps must not start
+assert OVERHEAD + HISTOGRAM_WORDS <= LOGGED  # noqa: S101 - a layout that overlaps must not start
 
 
 def slot_base(layout: Layout, stripe: int, slot: int) -> int:
@@ -85,17 +95,63 @@ def observe_relayed(words: memoryview, slot: int, whole_s: float, upstream_s: fl
         words[slot + _OVERHEAD_SUM] += whole_us - upstream_us
 
 
-def total(words: memoryview, layout: Layout, slot: int) -> list[int]:
-    """The words of one slot, summed over all stripes."""
-    bases = [slot_base(layout, stripe, slot) for stripe in range(layout.stripes)]
-    return [sum(words[base + word] for base in bases) for word in range(SLOT_WORDS)]
+def counted(words: memoryview, layout: Layout, slot: int) -> list[int] | None:
+    """The words of one slot, summed over all stripes; None: nothing was ever counted there.
+
+    What a stripe without a living worker left in flight is in ABORTED, whether its next worker has moved it there or not: in a drain
+    there is no next one. A stripe counts as such when it had no worker before and after its words were copied. One whose worker came
+    or went in between gets its due the next time, so that ABORTED never falls.
+    """
+    sums: list[int] | None = None
+    for stripe in range(layout.stripes):
+        owner = layout.worker(stripe) + PID
+        base = slot_base(layout, stripe, slot)
+        is_dead = not words[owner]
+        copy = words[base : base + SLOT_WORDS].tobytes()
+        if copy == _NOTHING:
+            continue
+        row = list(_unpack(copy))
+        if is_dead and not words[owner] and slot != NO_ENTITY:
+            row[Count.ABORTED] += open_requests(row)
+        sums = row if sums is None else list(map(add, sums, row))
+    return sums
+
+
+def open_requests(words: Sequence[int]) -> int:
+    """In flight, by the words of one slot. Meaningless for slot 0, which also counts ends of what was never given to an entity."""
+    return max(0, words[Count.STARTED] - sum(words[:OUTCOMES]) - words[Count.ABORTED])
+
+
+def in_flight(words: memoryview, layout: Layout, slot: int) -> int:
+    """Requests of a slot that have not ended, over all stripes, with what a dead worker has left open until its successor on the
+    stripe has settled it. Once no worker starts any, 0 is final."""
+    total = 0
+    for stripe in range(layout.stripes):
+        base = slot_base(layout, stripe, slot)
+        total += open_requests(words[base : base + SLOT_WORDS].tolist())
+    return total
+
+
+def clear_slot(words: memoryview, layout: Layout, slot: int) -> None:
+    """Set everything in a slot to 0, in all stripes, for its next owner.
+
+    The control plane may write here, and only then, though each stripe belongs to a worker: every worker has acknowledged a revision
+    without the slot, so none starts a request that counts in it, and `in_flight` is 0. The outcome of a request is the last word that
+    its worker writes of it, so none has a word left to write. One that takes over a stripe reads every slot of it in `settle_stripe`,
+    and STARTED last: here it is cleared first, so that whatever was read before it looks ended.
+    """
+    for stripe in range(layout.stripes):
+        if words[layout.worker(stripe) + TOP_SLOT] >= slot:
+            base = slot_base(layout, stripe, slot)
+            words[base + Count.STARTED] = 0
+            words[base : base + SLOT_WORDS] = _zeros
 
 
 def settle_dead_worker(words: memoryview, layout: Layout, stripe: int, slot: int) -> None:
     """Move what a dead worker left in flight to ABORTED, so that in-flight is right again and every request has an end."""
     base = slot_base(layout, stripe, slot)
     ended = sum(words[base + outcome] for outcome in range(OUTCOMES)) + words[base + Count.ABORTED]
-    started = words[base + Count.STARTED]
+    started = words[base + Count.STARTED]  # last: see clear_slot
     if started > ended:
         words[base + Count.ABORTED] += started - ended
 
