@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,16 +90,21 @@ class Stage:
         return self.folder / Path(found["defined_at"].split(":")[0]).name
 
 
+def usual_files(current: str, challenger: str) -> Mapping[str, str]:
+    """The content of each file by its name, for model servers at these URLs."""
+    return {"models.yaml": REGISTRY.format(current=current, challenger=challenger), "commented.yaml": COMMENTED}
+
+
 @contextmanager
-def staged(folder: Path, command: Sequence[str] = COMMAND) -> Iterator[Stage]:
-    """Everything started, the files REGISTRY and COMMENTED in `folder`/config, and all of it ended afterwards."""
+def staged(folder: Path, command: Sequence[str] = COMMAND, files: Callable[[str, str], Mapping[str, str]] = usual_files) -> Iterator[Stage]:
+    """Everything started, the files in `folder`/config, and all of it ended afterwards."""
     config = folder / "config"
     config.mkdir()
     with ExitStack() as stack:
         around = stack.enter_context(background())
         models = {name: stack.enter_context(around.entered(model(scoring(name)))) for name in ("current", "challenger")}
-        (config / "models.yaml").write_text(REGISTRY.format(**{name: server.url for name, server in models.items()}))
-        (config / "commented.yaml").write_text(COMMENTED)
+        for name, content in files(models["current"].url, models["challenger"].url).items():
+            (config / name).write_text(content)
         arguments = ("serve", "config", "--port", "0", "--workers", str(WORKERS))
         serving = stack.enter_context(around.entered(started(*arguments, cwd=folder, command=command)))
         around.call(serving.until_serving())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -85,13 +84,13 @@ def test_create_endpoint(client: Any, name: str) -> None:
     created = client.create_endpoint(config={"name": name, "config": config("90", "10"), "tags": [{"key": "team", "value": "shop"}]})
     assert (created.name, created["state"]["config_update"], created["tags"]) == (name, "NOT_UPDATING", [{"key": "team", "value": "shop"}])
     assert shares(created) == [90, 10], "numbers, though they were sent as strings"
-    assert client.get_endpoint(endpoint=name) == created
+    assert client.get_endpoint(endpoint=name).items() <= created.items()
 
 
 def test_create_endpoint_in_the_deprecated_form(client: Any, name: str) -> None:
     """Tags and rate limits are lifted out of `config`, and `route_optimized: false` is added."""
     limits = [{"calls": 10, "key": "endpoint", "renewal_period": "minute"}]
-    with warnings.catch_warnings(record=True):
+    with pytest.warns(UserWarning, match="deprecated"):
         created = client.create_endpoint(
             name=name, config={**config(80, 20), "tags": [{"key": "team", "value": "shop"}], "rate_limits": limits}
         )
@@ -116,7 +115,7 @@ def test_update_endpoint_tags(client: Any, name: str) -> None:
 def test_update_endpoint(client: Any, name: str) -> None:
     """The deprecated way to send a configuration."""
     client.create_endpoint(config=body(name))
-    with warnings.catch_warnings(record=True):
+    with pytest.warns((FutureWarning, UserWarning), match="deprecated"):
         moved = client.update_endpoint(endpoint=name, config=config(50, 50))
     assert shares(moved) == [50, 50]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import PermissionDenied, ResourceConflict, ResourceDoesNotExist
+from databricks.sdk.service.serving import EndpointTag
 
 from tests.contract.restricted import RESTRICTED, read_only
 from tests.contract.sdk_words import ENTITIES, answered, made, made_client, refused, shares, traffic, two_models, version
@@ -141,7 +142,7 @@ def test_a_folder_that_cannot_be_written_makes_the_api_read_only(tmp_path: Path)
         calls = {
             "create": lambda: w.serving_endpoints.create("new", config=two_models(90, 10)),
             "update": lambda: w.serving_endpoints.update_config("commented", traffic_config=traffic(50, 50)),
-            "tags": lambda: w.serving_endpoints.patch("commented", delete_tags=["a"]),
+            "tags": lambda: w.serving_endpoints.patch("commented", add_tags=[EndpointTag("a", "1")]),
             "delete": lambda: w.serving_endpoints.delete("commented"),
         }
         messages = {name: str(refused(stage, PermissionDenied, call)) for name, call in calls.items()}

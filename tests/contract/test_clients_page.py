@@ -1,0 +1,60 @@
+"""docs/clients.md, typed by hand: every block of it is run, in its order, against a splitter that has the page's own file."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.page import Block, blocks, compare, run_console, run_python
+from tests.contract.stage import Stage, staged
+from tests.process.serving import ROOT
+
+PAGE = (ROOT / "docs/clients.md").read_text()
+
+
+@pytest.fixture
+def page_stage(tmp_path: Path) -> Iterator[Stage]:
+    """Only what the page's file says, with the ports of our model servers in place of the page's."""
+    [yaml] = [block for block in blocks(PAGE) if block.language == "yaml"]
+
+    def files(current: str, challenger: str) -> dict[str, str]:
+        content = yaml.code.replace("http://127.0.0.1:5001", current).replace("http://127.0.0.1:5002", challenger)
+        assert content.count(current) == content.count(challenger) == 1
+        return {"models.yaml": content}
+
+    with staged(tmp_path, files=files) as stage:
+        yield stage
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="the page uses curl")
+def test_every_block_does_what_the_page_says(page_stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: dict[str, Any] = {}
+    exports: dict[str, str] = {}
+    for block in blocks(PAGE.replace("http://127.0.0.1:8080", page_stage.address)):
+        if block.language == "python":
+            run_python(block, names)
+        elif block.language == "console":
+            run_console(block, tmp_path, exports)
+            for name, value in exports.items():
+                monkeypatch.setenv(name, value)
+        else:
+            assert block.language == "yaml", "every other language needs somebody who runs it"
+    assert [file.name for file in page_stage.folder.iterdir()] == ["models.yaml"], "each example removes what it made"
+    assert sorted(exports) == ["DATABRICKS_HOST", "DATABRICKS_TOKEN"]
+
+
+def test_a_block_that_shows_something_else_is_noticed() -> None:
+    compare("READY 1\n", "READY 1\n", "here")
+    compare("a\nb\nc\n", "a\n...\nc\n", "here")
+    compare("a\nc\n", "a\n...\nc\n", "here")
+    compare("", "", "here")
+    compare("['x', 'y']", "['x', ...]", "here")
+    for printed, shown in [("READY 2", "READY 1"), ("", "something"), ("more", ""), ("a\nb", "a"), ("a\nb", "a...")]:
+        with pytest.raises(AssertionError, match="here"):
+            compare(printed, shown, "here")
+    with pytest.raises(AssertionError):
+        run_python(Block(1, "python", "print(1)", "2"), {})
