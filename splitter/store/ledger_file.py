@@ -6,6 +6,7 @@ and one sentence says what was lost. Where nothing can be written, a state in me
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -23,10 +24,14 @@ FORMAT = 1
 CHECKED_BYTES = 64 * 2**20
 """Up to this size the whole file is checked at the start, in 60 ms when it is cached. Of a larger one, what a start reads is checked."""
 
+_PAGE = 4096
 _KEPT_ASIDE = 9
-_LOCK_WAIT_S = 2.0
+_LOCK_WAIT_S = 1.0
+_TORN_READS = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS)
 
-_SCHEMA = """
+_SCHEMA = f"""
+PRAGMA page_size = {_PAGE};
+BEGIN;
 CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE endpoints (name TEXT PRIMARY KEY, top INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE records (
@@ -94,8 +99,10 @@ def _found_or_made(path: Path, check: Check) -> sqlite3.Connection:
         create(path.parent, int(time.time()))
     elif not path.is_file():
         raise _Unsound("it is not a regular file")
-    elif path.stat().st_size == 0:
-        raise _Unsound("it is empty")
+    elif path.stat().st_size < _PAGE:  # opened, it would lose its WAL too
+        raise _Unsound(f"it was cut off after {path.stat().st_size} bytes")
+    elif os.access(path, os.R_OK) and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK)):
+        raise PermissionError(errno.EACCES, "splitter has no permission to write there")
     try:
         return _checked(path, check)
     except sqlite3.Error as exc:
@@ -122,7 +129,7 @@ def _checked(path: Path, check: Check) -> sqlite3.Connection:
         if path.stat().st_size <= CHECKED_BYTES:
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
-                raise _Unsound(verdict)
+                raise _Unsound(" ".join(verdict.split()))
         check(connection)
     except BaseException:
         connection.close()
@@ -132,10 +139,12 @@ def _checked(path: Path, check: Check) -> sqlite3.Connection:
 
 def _is_out_of_reach(path: Path, exc: sqlite3.Error) -> bool:
     """Whether the file may be in order, and just cannot be had or written."""
-    code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+    code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    if code & 0xFF == sqlite3.SQLITE_IOERR:
+        return code not in _TORN_READS
+    if code & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
         return os.access(path, os.R_OK)
-    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM)
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM)
 
 
 def _set_aside(path: Path) -> Path:
@@ -175,7 +184,7 @@ def _in_memory(path: Path, check: Check, exc: Exception) -> tuple[sqlite3.Connec
 
 def _build(connection: sqlite3.Connection, first_version: int) -> None:
     fact = f"INSERT INTO facts VALUES ('first_version', {first_version:d})"  # noqa: S608  # a number
-    connection.executescript(f"BEGIN; {_SCHEMA} {fact}; PRAGMA user_version={FORMAT}; COMMIT;")
+    connection.executescript(f"{_SCHEMA} {fact}; PRAGMA user_version={FORMAT}; COMMIT;")
 
 
 def _sync_folder(path: Path) -> None:
