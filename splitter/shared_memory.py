@@ -3,10 +3,11 @@
     word 0 ..            the process: READY and its like
     then per stripe      one header a worker: WORKER_* words
     then per stripe      the telemetry slabs (`splitter/telemetry/slab.py` says what is in a slot)
+    then per stripe      the rings of the last requests (`splitter/telemetry/ring.py`)
 
 A stripe belongs to one worker at a time and only that worker writes it, so `words[i] += 1` needs no lock. A replacement takes over
 the stripe of the worker that died: its counts stay. The memory is a sparse file without a name; pages that nobody wrote cost
-nothing.
+nothing. So the rings come last and not beside the counters of their slot: a scrape looks at the counters of every slot.
 Standard library only, since the supervisor maps it too.
 """
 
@@ -32,9 +33,12 @@ CONNECTIONS = 2  # open client connections
 BEAT = 3  # milliseconds of CLOCK_MONOTONIC at the last sign of life
 HELD_BYTES = 4  # bytes of bodies that the worker holds in buffers
 TOP_SLOT = 5  # the highest slot that a worker on this stripe was ever told of; looking at a slot above it would make its page real
+REVISION = 6  # of the snapshot that the worker holds; 0 before its first
 
 SLOT_WORDS = 96
+RING_WORDS = 256  # 2 KB
 DEFAULT_SLOTS = 16_384
+_PAGE_WORDS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ class Layout:
 
     @property
     def size_bytes(self) -> int:
-        return self.slab(self.stripes) * WORD
+        """11 GB of addresses for 256 workers; what is not written is not memory, and a shared mapping is not promised any."""
+        return self.ring(self.stripes) * WORD
 
     def worker(self, stripe: int) -> int:
         """Index of the first header word of a worker."""
@@ -55,6 +60,10 @@ class Layout:
     def slab(self, stripe: int) -> int:
         """Index of the first word of slot 0 of a stripe."""
         return PROCESS_WORDS + self.stripes * WORKER_WORDS + stripe * self.slots * SLOT_WORDS
+
+    def ring(self, stripe: int) -> int:
+        """Index of the first word of slot 0's ring of a stripe. From a page's beginning, so that no ring lies in two."""
+        return -(-self.slab(self.stripes) // _PAGE_WORDS) * _PAGE_WORDS + stripe * self.slots * RING_WORDS
 
 
 def create(layout: Layout) -> int:

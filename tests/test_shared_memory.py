@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import mmap
 import os
 
 import pytest
 
 from splitter import shared_memory
-from splitter.shared_memory import DEFAULT_SLOTS, PROCESS_WORDS, SLOT_WORDS, WORD, WORKER_WORDS, Layout, attach, create
+from splitter.shared_memory import DEFAULT_SLOTS, PROCESS_WORDS, RING_WORDS, SLOT_WORDS, WORD, WORKER_WORDS, Layout, attach, create
 
 
 @pytest.mark.parametrize("layout", [Layout(1, 1), Layout(4, 16), Layout(3)])
@@ -13,16 +14,26 @@ def test_no_two_parts_share_a_word(layout: Layout) -> None:
     parts = [(0, PROCESS_WORDS)]
     parts += [(layout.worker(stripe), WORKER_WORDS) for stripe in range(layout.stripes)]
     parts += [(layout.slab(stripe), layout.slots * SLOT_WORDS) for stripe in range(layout.stripes)]
+    rings = layout.ring(0)
+    parts += [(layout.ring(stripe), layout.slots * RING_WORDS) for stripe in range(layout.stripes)]
     end = 0
-    for start, words in parts:  # in order and without a gap
-        assert start == end
+    for start, words in parts:  # in order and without a gap, except to the beginning of the next page
+        assert start == end or (start == rings and 0 < (start - end) * WORD < mmap.PAGESIZE)
         end = start + words
     assert end * WORD == layout.size_bytes
 
 
 def test_the_words_of_a_header_fit_and_differ() -> None:
     process = [shared_memory.READY, shared_memory.DRAINING]
-    worker = [shared_memory.PID, shared_memory.ACCEPTING, shared_memory.CONNECTIONS, shared_memory.BEAT, shared_memory.HELD_BYTES]
+    worker = [
+        shared_memory.PID,
+        shared_memory.ACCEPTING,
+        shared_memory.CONNECTIONS,
+        shared_memory.BEAT,
+        shared_memory.HELD_BYTES,
+        shared_memory.TOP_SLOT,
+        shared_memory.REVISION,
+    ]
     assert len(set(process)) == len(process)
     assert len(set(worker)) == len(worker)
     assert max(process) < PROCESS_WORDS

@@ -20,7 +20,8 @@ import pytest_asyncio
 from splitter import shared_memory
 from splitter.channel import Frame, FrameReader, Kind, encode
 from splitter.settings import Limits, Settings, WorkerStart, dumps
-from splitter.shared_memory import ACCEPTING, CONNECTIONS, PID, READY, Layout
+from splitter.shared_memory import ACCEPTING, CONNECTIONS, PID, READY, REVISION, Layout
+from splitter.telemetry.ring import entries
 from splitter.telemetry.slab import Count, slot_base
 from tests.dataplane.wire import EOF, OK, Line, ModelServer, bounded, endpoint, entity, eventually, get, post
 
@@ -40,17 +41,27 @@ class Supervised:
         self.words[READY] = 1
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
+        self.folder = tempfile.mkdtemp(prefix="work-")
+        self._settings = Settings(paths=(), state_dir="", workers=1, drain_s=drain_s, limits=Limits(linger_s=0.3))
+        self._clients: list[Line] = []
+        self.server = ModelServer.on_tcp()
+        self._start()
+
+    def _start(self) -> None:
         self.channel, theirs = socket.socketpair()
         self.channel.setblocking(False)
-        self.folder = tempfile.mkdtemp(prefix="work-")
-        settings = Settings(paths=(), state_dir="", workers=1, drain_s=drain_s, limits=Limits(linger_s=0.3))
-        start = WorkerStart(settings, theirs.fileno(), self.listener.fileno(), self.memory_fd, 0, f"{self.folder}/control")
+        start = WorkerStart(self._settings, theirs.fileno(), self.listener.fileno(), self.memory_fd, 0, f"{self.folder}/control")
         self.process = started(start)
         theirs.close()
         self._reader = FrameReader()
         self._frames: list[Frame] = []
-        self._clients: list[Line] = []
-        self.server = ModelServer.on_tcp()
+
+    async def replace(self) -> None:
+        """Kill the worker and start its successor."""
+        self.process.kill()
+        await self.exit_code()
+        self.channel.close()
+        self._start()
 
     async def frame(self) -> Frame:
         while not self._frames:
@@ -67,6 +78,7 @@ class Supervised:
         change = {"full": revision == 1, "set": [document], "remove": [], "notices": []}
         self.tell(Kind.SNAPSHOT, revision, json.dumps(change).encode())
         assert await self.frame() == Frame(Kind.ACKNOWLEDGE, revision, b"")
+        assert self.header(REVISION) == revision
 
     async def accepting(self) -> Self:
         """The worker holds revision 1 and takes connections."""
@@ -261,15 +273,23 @@ async def test_without_its_supervisor_a_worker_frees_the_port_at_once_and_finish
 async def test_what_the_worker_before_left_in_flight_is_settled(supervised: Supervised) -> None:
     await supervised.accepting()
     await supervised.under_way()
-    supervised.process.kill()
-    await supervised.exit_code()
     assert (supervised.count(Count.STARTED), supervised.count(Count.ABORTED)) == (1, 0)
-    theirs = socket.socketpair()
-    start = WorkerStart(Settings(paths=(), state_dir=""), theirs[1].fileno(), supervised.listener.fileno(), supervised.memory_fd, 0, "/x")
-    supervised.process = started(start)
+    await supervised.replace()
     await eventually(lambda: supervised.count(Count.ABORTED) == 1)
-    for end in theirs:
-        end.close()
+
+
+async def test_what_the_worker_before_logged_is_kept_and_gone_on_with(supervised: Supervised) -> None:
+    supervised.server.always()
+    for life in range(3):
+        await supervised.accepting()
+        for number in range(2):
+            client = await supervised.client()
+            await client.send(post(b"{}", f"X-Request-Id: {life}-{number}"))
+            await client.message()
+        await eventually(lambda: supervised.count(Count.ANSWERED_2XX) == 2 * (life + 1))  # noqa: B023 - awaited here
+        await supervised.replace()
+    logged = [entry.request_id for entry in entries(supervised.words, supervised.layout, 1)]
+    assert logged == ["0-0", "0-1", "1-0", "1-1", "2-0", "2-1"]
 
 
 async def test_signals_for_the_whole_group_do_not_end_a_worker(supervised: Supervised) -> None:

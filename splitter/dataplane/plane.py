@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Coroutine, Mapping
 from email.utils import formatdate
 from itertools import count
-from time import monotonic
+from time import monotonic, time
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,8 @@ from splitter.http.answer import AnswerHeads
 from splitter.routing.document import DEFAULT_TIMEOUTS, TICKETS, ChangeDocument
 from splitter.routing.snapshot import EMPTY, Address, Endpoint, EntityKey, Route, ServedEntity, Snapshot, apply_change
 from splitter.routing.split import Split
-from splitter.shared_memory import BEAT, CONNECTIONS, DRAINING, HELD_BYTES, READY, TOP_SLOT, Layout
+from splitter.shared_memory import BEAT, CONNECTIONS, DRAINING, HELD_BYTES, READY, REVISION, TOP_SLOT, Layout
+from splitter.telemetry.ring import ring_offset
 from splitter.telemetry.slab import NO_ENTITY, slot_base
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class DataPlane:
         self.paused: set[Downstream] = set()
         self.date_line = b""  # led by CRLF, as the lines that are kept of an answer
         self.date_field = b""  # ended by CRLF, as the lines of our own answers
+        self.unix_offset = time() - monotonic()  # added to a reading of the clock that everything here goes by
         self._layout = Layout(settings.workers)
         self.no_entity_slot = slot_base(self._layout, stripe, NO_ENTITY)
         self._header = self._layout.worker(stripe)
@@ -96,6 +98,7 @@ class DataPlane:
             touched |= old.endpoints.keys()
         self.entities.swap(_entities(old, touched), _entities(new, touched))
         self.snapshot = new
+        self.words[self._header + REVISION] = revision
 
     def route_elsewhere(self, path: bytes) -> Route:
         """For what is no prediction of an existing model: the control plane, or an error that says what exists.
@@ -185,6 +188,10 @@ class DataPlane:
             self.words[self._header + TOP_SLOT] = number
         return slot_base(self._layout, self._stripe, number)
 
+    def ring(self, number: int) -> int:
+        """Offset in bytes of a slot's ring in this worker's stripe; 0 when it has none."""
+        return ring_offset(self._layout, self._stripe, number)
+
     def new_request_id(self) -> bytes:
         """Unique by the process's random prefix and a counter: 0.12 us, where a UUID costs 2.2."""
         return self._id_prefix + b"%x" % next(self._ids)
@@ -214,6 +221,7 @@ class DataPlane:
         self.wheel.turn(now)
         if int(now) != self._second:
             self._second = int(now)
+            self.unix_offset = time() - now  # every second, since the system's clock is set now and then
             date = b"Date: " + formatdate(usegmt=True).encode()
             self.date_line, self.date_field = b"\r\n" + date, date + b"\r\n"
             self.words[self._header + BEAT] = int(now * 1000)

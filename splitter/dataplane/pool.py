@@ -127,13 +127,15 @@ def fewer_in_flight(replicas: Replicas) -> Pool:
 
 
 class Live:
-    """The live side of one served entity: its replicas, and the index of the first word of its slot in this worker's stripe."""
+    """The live side of one served entity: its replicas, and of its slot in this worker's stripe the index of the first word and the
+    offset of the ring in bytes (0: there is none)."""
 
-    __slots__ = ("replicas", "slot")
+    __slots__ = ("replicas", "ring", "slot")
 
-    def __init__(self, replicas: Replicas, slot: int) -> None:
+    def __init__(self, replicas: Replicas, slot: int, ring: int) -> None:
         self.replicas = replicas
         self.slot = slot
+        self.ring = ring
 
 
 class LiveEntities:
@@ -161,7 +163,7 @@ class LiveEntities:
         live = self.by_key.get(key)
         before = {pool.address: pool for pool in live.replicas} if live is not None else {}
         replicas = tuple(before.pop(address) if address in before else Pool(self._plane, address) for address in entity.addresses)
-        self.by_key[key] = Live(replicas, self._plane.slot(entity.slot))
+        self.by_key[key] = Live(replicas, self._plane.slot(entity.slot), self._plane.ring(entity.slot))
         for pool in before.values():
             pool.close()
 

@@ -138,6 +138,7 @@ class Supervisor:
             shared_memory.HELD_BYTES,
             shared_memory.BEAT,
             shared_memory.PID,
+            shared_memory.REVISION,
         ):
             self._holdings.words[header + word] = 0
 

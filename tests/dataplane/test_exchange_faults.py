@@ -153,7 +153,7 @@ class ClosesAtOnce(Pool):
 async def test_a_connection_that_ended_before_it_was_used_is_a_502(wire: Wire) -> None:
     server = wire.served()
     live = wire.plane.entities.by_key["ep", "m"]
-    wire.plane.entities.by_key["ep", "m"] = Live((ClosesAtOnce(wire.plane, live.replicas[0].address),), live.slot)
+    wire.plane.entities.by_key["ep", "m"] = Live((ClosesAtOnce(wire.plane, live.replicas[0].address),), live.slot, live.ring)
     assert (await ask(wire)).status == 502
     await (await server.accepted()).end()
     await wire.settled(UPSTREAM_CLOSED=1)

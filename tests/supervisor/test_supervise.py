@@ -133,14 +133,14 @@ def test_a_worker_that_ends_leaves_its_counts_and_an_empty_header(stages: Stages
     stage = stages()
     _, (first, second) = stage.serving()
     header, slab = stage.layout.worker(0), stage.layout.slab(0)
-    words = (shared_memory.PID, shared_memory.ACCEPTING, shared_memory.CONNECTIONS, shared_memory.HELD_BYTES)
+    words = (shared_memory.PID, shared_memory.ACCEPTING, shared_memory.CONNECTIONS, shared_memory.HELD_BYTES, shared_memory.REVISION)
     for word in words:
         first.set_word(header + word, 5)
     first.set_word(slab, 99)
     first.order(exit=0)
     stage.line(f"worker 0 (pid {first.pid}) ended with status 0; replaced")
     stage.come()
-    assert [second.word(header + word) for word in words] == [0, 0, 0, 0]
+    assert [second.word(header + word) for word in words] == [0] * len(words)
     assert second.word(slab) == 99
 
 
