@@ -74,7 +74,7 @@ def read_in_force(document: Json) -> dict[str, tuple[int | None, dict[str, int]]
 def read_share(value: object) -> int:
     """A percentage of an answer as tickets: 90, 12.5 or "90". Exact, since a number is read by its digits. Raises Refused."""
     try:
-        share = None if isinstance(value, bool) else parse_percentage(str(value).removesuffix(".0"))
+        share = None if isinstance(value, bool) else parse_percentage(str(value))
     except ValueError as exc:
         raise Refused(f"the answer holds a share that cannot be read: {exc}") from exc
     if share is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,9 +11,6 @@ from splitter.cli.asking import asking
 from splitter.cli.client import Answer, NoAnswer, Server, endpoint_path
 from splitter.cli.flags import SETTINGS
 from splitter.cli.terminal import fail, say, show_answer, warn
-
-if TYPE_CHECKING:
-    from splitter.cli.answers import EndpointAnswer
 
 
 @click.group(context_settings=SETTINGS)
@@ -73,29 +70,29 @@ def set_(name: str, wishes: tuple[str, ...], server: Server, as_json: bool) -> N
         fail(str(exc))
     moved = shares.changes(present.shares, wanted, first=wished)
     if moved:
-        _show(_put(server, present, wanted), moved, as_json)
+        _show(_put(server, present.name, wanted), moved, as_json)
     elif as_json:
         show_answer(found.body, found.document)
     else:
         say(f"{present.title()}: nothing to change, the shares are {shares.in_words(wanted)}")
 
 
-def _put(server: Server, present: EndpointAnswer, wanted: Mapping[str, int]) -> Answer:
-    """The same served entities with other routes."""
+def _put(server: Server, name: str, wanted: Mapping[str, int]) -> Answer:
+    """Other routes over the served entities as they are: those are not sent, since GET does not show every field of theirs, and since
+    somebody else may change them in this moment."""
     from splitter.config.scalars import percentage
 
     routes = [
         # float() of up to two decimals has the same digits again in JSON.
-        {"served_model_name": name, "traffic_percentage": float(text) if "." in (text := percentage(share)) else int(text)}
-        for name, share in wanted.items()
+        {"served_model_name": model, "traffic_percentage": float(text) if "." in (text := percentage(share)) else int(text)}
+        for model, share in wanted.items()
     ]
-    body = {"served_entities": present.entities, "traffic_config": {"routes": routes}}
     try:
-        return server.ask("PUT", f"{endpoint_path(present.name)}/config", body)
+        return server.ask("PUT", f"{endpoint_path(name)}/config", {"traffic_config": {"routes": routes}})
     except NoAnswer as exc:
         if not exc.was_sent:
             raise
-        look = f"splitter traffic get {present.name}"
+        look = f"splitter traffic get {name}"
         raise NoAnswer(f"{exc}. Whether the shares were moved is not known; `{look}` shows it", was_sent=True) from exc
 
 

@@ -6,7 +6,12 @@ import pytest
 
 from splitter.cli.answers import read_endpoint, read_in_force, read_share, state_of, warnings_of
 from splitter.cli.client import Refused
+from splitter.config.compiled import compile_sources
+from splitter.config.source import read_source
+from splitter.controlplane.api.described import detailed
+from splitter.store.interface import Entry
 from tests.cli.api import detail
+from tests.controlplane.scenery import yaml
 
 
 @pytest.mark.parametrize(
@@ -99,3 +104,16 @@ def test_what_is_in_force() -> None:
 def test_warnings() -> None:
     assert warnings_of({"warnings": ["a", "b"]}) == ["a", "b"]
     assert warnings_of({"warnings": "a"}) == warnings_of({}) == []
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_what_the_api_describes_is_what_is_read(held: bool) -> None:
+    text = yaml(12.5).replace("traffic: rest", "entity_name: model-A, entity_version: 3, traffic: rest")
+    source = read_source("config/a.yaml", text.encode())
+    (config,) = compile_sources([source]).endpoints.values()
+    entry = Entry(source.endpoints[0], config, 3, "0" * 32, "anonymous", 1, 1)
+    endpoint = read_endpoint(json.loads(json.dumps(detailed(entry, held))))
+    assert (endpoint.title(), endpoint.fingerprint, endpoint.is_updating) == ("multi-model v3", config.fingerprint(), not held)
+    assert endpoint.shares == {"current": 8_750, "challenger": 1_250}
+    assert (endpoint.entities[0]["entity_name"], endpoint.entities[0]["entity_version"]) == ("model-A", "3")
+    assert endpoint.entities[1]["url"] == "http://127.0.0.1:2/invocations"
