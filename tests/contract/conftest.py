@@ -16,6 +16,7 @@ from tests.contract.stage import Stage, staged
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with staged(tmp_path_factory.mktemp("contract")) as made:
         yield made
+        assert "Traceback" not in made.serving.said
 
 
 @pytest.fixture(autouse=True)

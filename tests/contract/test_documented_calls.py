@@ -119,6 +119,33 @@ def test_the_slash_at_the_end_changes_nothing(stage: Stage) -> None:
     assert "slash" in [endpoint["name"] for endpoint in with_slash.json()["endpoints"]]
 
 
+def test_shares_with_decimals_are_taken_with_a_warning(stage: Stage) -> None:
+    body = json.loads(CREATE) | {"name": "decimals"}
+    for route, share in zip(body["config"]["traffic_config"]["routes"], ("87.5", 12.5), strict=True):
+        route["traffic_percentage"] = share
+    created = stage.ask("POST", "/api/2.0/serving-endpoints", body)
+    assert created.status == 200
+    assert any("87.5" in warning or "12.5" in warning for warning in created.json()["warnings"])
+    assert shares(stage, "/api/2.0/serving-endpoints/decimals") == [87.5, 12.5]
+
+
+def test_unknown_fields_are_ignored_and_never_stored(stage: Stage) -> None:
+    body = json.loads(CREATE) | {"name": "unknown", "no_such_field": "xyzzy"}
+    body["config"] |= {"task": "xyzzy"}
+    body["config"]["served_entities"][0] |= {"no_such_field": "xyzzy"}
+    created = stage.ask("POST", "/api/2.0/serving-endpoints", body)
+    assert created.status == 200
+    assert b"xyzzy" not in created.body
+    assert "xyzzy" not in stage.file_of("unknown").read_text()
+
+
+def test_null_means_absent(stage: Stage) -> None:
+    body = json.loads(CREATE) | {"name": "nulls", "tags": None, "description": None}
+    body["config"]["served_models"] = None
+    body["config"]["served_entities"][0]["workload_type"] = None
+    assert stage.ask("POST", "/api/2.0/serving-endpoints", body).status == 200
+
+
 def test_delete_answers_an_object(stage: Stage) -> None:
     assert stage.ask("POST", "/api/2.0/serving-endpoints", json.loads(CREATE) | {"name": "deleted"}).status == 200
     deleted = stage.ask("DELETE", "/api/2.0/serving-endpoints/deleted")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +12,7 @@ from databricks.sdk.errors import NotFound, NotImplemented, ResourceDoesNotExist
 from databricks.sdk.service.serving import PtEndpointCoreConfig, ServingEndpointAccessControlRequest, ServingEndpointPermissionLevel
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.contract.sdk_words import made, refused
+from tests.contract.sdk_words import made, refused, shares
 from tests.contract.stage import TOKEN, Stage
 
 
@@ -81,14 +83,35 @@ USERS = [ServingEndpointAccessControlRequest(group_name="users", permission_leve
         lambda w, id_: w.serving_endpoints.update_permissions(id_, access_control_list=USERS),
         lambda w, id_: w.serving_endpoints.get_permission_levels(id_),
         lambda w, _: w.serving_endpoints.create_provisioned_throughput_endpoint("pt-mine", PtEndpointCoreConfig()),
+        lambda w, _: w.serving_endpoints.get_open_api("commented"),
+        lambda w, _: w.serving_endpoints.put("commented", rate_limits=[]),
+        lambda w, _: w.serving_endpoints.put_ai_gateway("commented"),
+        lambda w, _: w.serving_endpoints.update_notifications("commented"),
     ],
-    ids=["get_permissions", "set_permissions", "update_permissions", "get_permission_levels", "provisioned_throughput"],
+    ids=[
+        "get_permissions",
+        "set_permissions",
+        "update_permissions",
+        "get_permission_levels",
+        "provisioned_throughput",
+        "get_open_api",
+        "put",
+        "put_ai_gateway",
+        "update_notifications",
+    ],
 )
 def test_what_is_not_there_yet_is_told_at_once(stage: Stage, w: WorkspaceClient, call: Callable[[WorkspaceClient, str], object]) -> None:
     id_ = w.serving_endpoints.get("commented").id
     assert id_ is not None
     error = refused(stage, NotImplemented, lambda: call(w, id_))
     assert len(str(error)) > 20, "a sentence"
+
+
+def test_a_control_plane_that_is_killed_is_not_noticed(stage: Stage, w: WorkspaceClient) -> None:
+    """What comes too early is 503, which the client sends again by itself."""
+    os.kill(stage.serving.control_plane(), signal.SIGKILL)
+    assert w.serving_endpoints.query("commented", inputs=[1]).served_model_name in ("current", "challenger")
+    assert shares(w.serving_endpoints.get("commented")) == {"current": 90, "challenger": 10}
 
 
 def test_what_belongs_to_no_api_of_ours(stage: Stage, w: WorkspaceClient) -> None:

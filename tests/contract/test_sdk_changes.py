@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from databricks.sdk import WorkspaceClient
+from databricks.sdk.config import Config
 from databricks.sdk.errors import (
+    BadRequest,
     InvalidParameterValue,
     NotImplemented,
     ResourceAlreadyExists,
@@ -25,12 +28,13 @@ from databricks.sdk.service.serving import (
     ServedEntityInput,
     ServedModelInput,
     ServedModelStateDeployment,
+    ServingEndpointDetailed,
     ServingEndpointDetailedPermissionLevel,
     TrafficConfig,
 )
 
 from tests.contract.sdk_words import ENTITIES, answered, config, made, refused, shares, traffic, two_models, version
-from tests.contract.stage import Stage
+from tests.contract.stage import TOKEN, Stage
 
 # --- create ---------------------------------------------------------------------------------------------------------------------
 
@@ -155,6 +159,29 @@ def test_plain_values_of_environment_variables_are_not_kept(stage: Stage, w: Wor
     assert "plain-secret" not in stage.file_of("variables").read_text()
 
 
+def test_as_many_entities_as_databricks_takes_and_one_more(stage: Stage, w: WorkspaceClient) -> None:
+    """Fifteen; its own documentation says ten here and there."""
+    many = [replace(ENTITIES[0], name=f"m{number}") for number in range(16)]
+    all_to_one = TrafficConfig(routes=[Route(served_model_name="m0", traffic_percentage=100)])
+    created = w.serving_endpoints.create_and_wait("fifteen", config=config(*many[:15], split=all_to_one))
+    assert created.config is not None
+    assert [entity.name for entity in created.config.served_entities or []] == [f"m{number}" for number in range(15)]
+    error = refused(stage, InvalidParameterValue, lambda: w.serving_endpoints.create("sixteen", config=config(*many, split=all_to_one)))
+    assert "15" in str(error)
+
+
+def test_what_is_no_json(stage: Stage, w: WorkspaceClient) -> None:
+    error = refused(stage, BadRequest, lambda: w.api_client.do("POST", "/api/2.0/serving-endpoints", data='{"name": "x"'))
+    assert "line 1" in str(error)
+
+
+def test_a_body_beyond_all_measure(stage: Stage) -> None:
+    """The answer comes while the client still sends; that it does not become a lost connection, which is sent again, is the point."""
+    w = WorkspaceClient(config=Config(host=stage.serving.address, token=TOKEN, retry_timeout_seconds=2))
+    with pytest.raises(BadRequest, match="bytes"):
+        w.serving_endpoints.create("measureless", config=two_models(90, 10), description="x" * 8_000_000)
+
+
 # --- get, list ------------------------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +231,23 @@ def test_the_same_config_again_is_no_new_version(w: WorkspaceClient) -> None:
     made(w, "idem")
     again = w.serving_endpoints.update_config_and_wait("idem", served_entities=ENTITIES, traffic_config=traffic(90, 10))
     assert version(again) == 1
+
+
+def test_updates_at_the_same_time_are_done_one_after_another(w: WorkspaceClient) -> None:
+    """Databricks refuses the second; here each is answered with what it asked for, and a version of its own."""
+    made(w, "at-once")
+
+    def update(share: int) -> ServingEndpointDetailed:
+        waiting = w.serving_endpoints.update_config("at-once", served_entities=ENTITIES, traffic_config=traffic(100 - share, share))
+        return answered(waiting)
+
+    wishes = range(20, 28)
+    with ThreadPoolExecutor(len(wishes)) as pool:
+        answers = list(pool.map(update, wishes))
+    assert [shares(answer)["challenger"] for answer in answers] == list(wishes)
+    assert sorted(map(version, answers)) == list(range(2, 2 + len(wishes)))
+    last = max(answers, key=version)
+    assert shares(w.serving_endpoints.get("at-once")) == shares(last)
 
 
 def test_traffic_alone_keeps_the_entities(w: WorkspaceClient) -> None:
