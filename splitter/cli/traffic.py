@@ -112,7 +112,7 @@ def _show(answer: Answer, moved: str, as_json: bool) -> None:
 
 def _held(applied: Any) -> str:
     """` (held by 4 of 4 workers in 12 ms)`, where the answer says so."""
-    if not isinstance(applied, dict) or not {"workers", "of", "ms"} <= applied.keys():
+    workers, of, ms = (applied.get(key) for key in ("workers", "of", "ms")) if isinstance(applied, dict) else (None, None, None)
+    if workers is None or of is None or not isinstance(ms, int | float):
         return ""
-    ms = applied["ms"]
-    return f" (held by {applied['workers']} of {applied['of']} workers in {round(ms) if isinstance(ms, float) and ms >= 10 else ms} ms)"
+    return f" (held by {workers} of {of} workers in {ms:.{0 if ms >= 10 else 1}f} ms)"

@@ -75,6 +75,22 @@ def test_percentages_are_sent_as_they_were_meant(api: Api, wish: str, sent: byte
     assert sent in api.requests[-1].body
 
 
+@pytest.mark.parametrize(
+    ("applied", "words"),
+    [
+        ({"workers": 2, "of": 2, "ms": 7.673}, " (held by 2 of 2 workers in 7.7 ms)"),
+        ({"workers": 1, "of": 1, "ms": 10}, " (held by 1 of 1 workers in 10 ms)"),
+        ({"workers": 1, "of": 1, "ms": None}, ""),
+        ({"workers": 1, "of": 1}, ""),
+        ("all", ""),
+    ],
+)
+def test_how_long_it_took_is_told_where_it_is_known(api: Api, applied: object, words: str) -> None:
+    api.has(detail(current=90, challenger=10))
+    api.answers[PUT] = 200, {**detail(version=3, current=50, challenger=50), "applied": applied}
+    assert call("traffic", "set", "multi-model", "challenger=50").stdout.endswith(f"90 → 50{words}\n")
+
+
 @pytest.mark.parametrize("wishes", [("challenger=10",), ("current=rest",), ("current=90", "challenger=10.0")])
 def test_nothing_to_change(api: Api, wishes: tuple[str, ...]) -> None:
     api.has(document := detail(current=90, challenger=10))
