@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -311,6 +311,19 @@ def test_what_cannot_be_trusted_is_set_aside_and_said(tmp_path: Path, damage: Ca
         assert len(ledger.history("m", 5)) == 1
 
 
+def test_damage_where_no_start_looks_is_found_too(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger:
+        landed(ledger, *(replace(record(version=version), document={"long": "x" * 3000}) for version in range(1, 51)))
+        (newest,) = ledger.history("m", 1)
+    data = bytearray((tmp_path / "state.db").read_bytes())
+    at = data.index(b"x" * 1000) // 4096 * 4096
+    data[at : at + 4096] = bytes(4096)
+    (tmp_path / "state.db").write_bytes(data)
+    with opened(tmp_path, "cannot be read") as ledger:
+        assert newest.version == 50
+        assert ledger.newest() == {}
+
+
 def test_a_newer_format_says_which_one(tmp_path: Path) -> None:
     Ledger.begin(tmp_path)
     sql("PRAGMA user_version = 2")(tmp_path / "state.db")
@@ -407,9 +420,9 @@ def public_folder() -> Iterator[Path]:
     ("mode", "folder_mode", "expected"),
     [
         (0o666, 0o777, r"0 False \['m'\]"),
-        (0o444, 0o777, r"1 False \['m'\].* kept in memory"),
-        (0o444, 0o555, r"1 False \['m'\].* kept in memory"),
-        (0o666, 0o555, r"1 False \['m'\].* kept in memory"),
+        (0o444, 0o777, r"1 False \['m'\].*no permission to write.* kept in memory"),
+        (0o444, 0o555, r"1 False \['m'\].*no permission to write.* kept in memory"),
+        (0o666, 0o555, r"1 False \['m'\].*no permission to write.* kept in memory"),
         (0o000, 0o555, r"2 True \[\].* cannot be read .* kept in memory"),
         (0o000, 0o777, r"1 True \[\].* kept as state\.db\.damaged-1"),
     ],
@@ -485,6 +498,39 @@ def test_calls_from_many_threads_are_done_one_after_another(tmp_path: Path) -> N
             thread.join(30)
         assert failed == []
         assert {name: standing.top for name, standing in ledger.newest().items()} == {f"endpoint-{number}": 40 for number in range(4)}
+
+
+class Watched(list[Record]):
+    """Records that are looked at in the middle of the write: then `act` happens."""
+
+    def __init__(self, records: Sequence[Record], act: Callable[[], None]) -> None:
+        super().__init__(records)
+        self._act = act
+
+    def __iter__(self) -> Iterator[Record]:
+        self._act()
+        return super().__iter__()
+
+
+def test_nobody_reads_what_is_half_written(tmp_path: Path) -> None:
+    seen: list[int] = []
+    done = threading.Event()
+
+    def read() -> None:
+        seen.append(len(ledger.newest()))
+        done.set()
+
+    reader = threading.Thread(target=read)
+
+    def look() -> None:
+        if not reader.ident:
+            reader.start()
+            assert not done.wait(0.2)  # it waits for its turn
+
+    with opened(tmp_path) as ledger:
+        ledger.write(Watched([record("a"), record("b")], look), {})
+        reader.join(10)
+        assert seen == [2]
 
 
 # --- what was acknowledged is there -------------------------------------------------------------------------------------------
