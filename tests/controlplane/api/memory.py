@@ -1,0 +1,84 @@
+"""The process around the API, in memory: what is decided is compiled and in force at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from splitter.config.compiled import compile_sources
+from splitter.config.source import Source, read_source
+from splitter.controlplane.api.control import Applied, Decide
+from splitter.controlplane.follow import Outcome
+from splitter.controlplane.publisher import InForce
+from splitter.errors import ConfigError, SplitterError
+from splitter.store.interface import Entry
+
+MODELS = b"models: {model-A: {1: http://a:1}, model-B: {1: [http://b:1, http://b:2]}}"
+START_MS = 1_795_353_281_664
+
+
+class MemoryControl:
+    """`workers` of `of` hold every change; time passes by a second with each. `refusal` is what the store says to the next one."""
+
+    def __init__(self, files: str = "") -> None:
+        self._models = read_source("config/models.yaml", MODELS)
+        self._entries: dict[str, Entry] = {}
+        self._changes = 0
+        self.versions: dict[str, int] = {}
+        self.workers = self.of = 2
+        self.refusal: SplitterError | None = None
+        self.authors: list[str] = []
+        for drafted in read_source("config/a.yaml", files.encode()).endpoints:
+            name = drafted.draft.name
+            self._entries[name] = self._entry(name, read_source("config/a.yaml", files.encode()))
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        return self._entries
+
+    async def change(self, name: str, decide: Decide, author: str) -> Applied:
+        target = decide(self._entries.get(name))
+        self.authors.append(author)
+        if self.refusal is not None:
+            raise self.refusal
+        if target is None:
+            del self._entries[name]
+        else:
+            self._entries[name] = self._entry(name, Source("config/api.yaml", b"", endpoints=(target,)))
+        return Applied(self._entries.get(name), self.workers == self.of, self.workers, self.of, 1.23456)
+
+    def is_held(self, name: str) -> bool:
+        return self.workers == self.of
+
+    async def endpoint_metrics(self, name: str) -> str:
+        return f'request_count_total{{endpoint="{name}"}} 1\n'
+
+    def logs(self, name: str, served_model: str) -> str:
+        return f"a line about {served_model} of {name}\n"
+
+    # --- what only the rest of the application asks for -----------------------------------------------------------------------
+
+    @property
+    def in_force(self) -> InForce:
+        return InForce()
+
+    async def reload(self) -> Outcome:
+        return Outcome((), ())
+
+    async def metrics(self) -> Sequence[bytes]:
+        return []
+
+    def _entry(self, name: str, source: Source) -> Entry:
+        compiled = compile_sources([self._models, source])
+        if compiled.problems:
+            raise ConfigError([str(problem) for problem in compiled.problems])
+        config = compiled.endpoints[name]
+        (drafted,) = (each for each in source.endpoints if each.draft.name == name)
+        before = self._entries.get(name)
+        if before is not None and before.config.fingerprint() == config.fingerprint():
+            return before
+        self._changes += 1
+        self.versions[name] = self.versions.get(name, 0) + 1
+        now = START_MS + 1000 * self._changes
+        if before is not None:
+            return Entry(drafted, config, self.versions[name], before.id, before.creator, before.created_ms, now)
+        return Entry(drafted, config, self.versions[name], f"{self._changes:032x}", "anonymous", now, now)
