@@ -19,12 +19,13 @@ from dataclasses import dataclass
 
 WORD = 8
 
-PROCESS_WORDS = 8
+PROCESS_WORDS = 32
 READY = 0  # 1 when every worker accepts and the process is not draining; written by the supervisor
 DRAINING = 1  # written by the supervisor
-WORKER_RESTARTS = 2  # this and the next two: counters, written by the control plane, so that they outlive one
+WORKER_RESTARTS = 2  # this and all below: counters, written by the control plane, so that they outlive one
 RELOADS_APPLIED = 3
 RELOADS_REFUSED = 4
+CHANGES = 8  # to the end: changes of an endpoint; splitter/controlplane/metrics.py says which
 
 WORKER_WORDS = 8
 PID = 0  # written by the worker at its start, set to 0 by the supervisor when it has ended

@@ -3,19 +3,67 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Literal, get_args
 
 from splitter import __version__
-from splitter.controlplane.publisher import InForce
-from splitter.shared_memory import READY, RELOADS_APPLIED, RELOADS_REFUSED, TOP_SLOT, WORKER_RESTARTS, Layout
-from splitter.telemetry.exposition import Family, label_text, request_families, text
+from splitter.controlplane.scrape import Shared, Slices
+from splitter.controlplane.slots import SlotKey
+from splitter.routing.document import TICKETS
+from splitter.shared_memory import (
+    ACCEPTING,
+    CHANGES,
+    CONNECTIONS,
+    HELD_BYTES,
+    READY,
+    RELOADS_APPLIED,
+    RELOADS_REFUSED,
+    REVISION,
+    TOP_SLOT,
+    WORKER_RESTARTS,
+    Layout,
+)
+from splitter.store.interface import Entry, Origin
+from splitter.telemetry.exposition import RequestFamilies
+from splitter.telemetry.slab import NO_ENTITY, counted
+from splitter.telemetry.text_format import Family, label_text, page_of
+
+Result = Literal["applied", "unchanged", "refused", "failed"]
+"""What became of a change: it is in force; everything was as wished before; the wish was at fault; splitter or its disk was."""
+
+CHANGE_WORDS: Mapping[tuple[str, str], int] = {
+    (origin, result): CHANGES + index
+    for index, (origin, result) in enumerate((origin, result) for origin in get_args(Origin) for result in get_args(Result))
+}
+"""The word of each counter of changes."""
+
+_HASH_DIGITS = 12
+"""Of a fingerprint, 48 bits: what a sample holds without loss, being a double."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a page is about, as it is in one moment. `slots` also holds what was removed, `successful` says that everything is in force as
+    it is stored."""
+
+    revision: int
+    entries: Mapping[str, Entry]
+    slots: Mapping[SlotKey, int]
+    successful: bool
 
 
 class Metrics:
-    """Over the words that all processes share. Of these, the control plane writes its own counters alone."""
+    """Over the words that all processes share. Of these, the control plane writes its own counters alone. `look` is asked again and
+    again while a page is made, since what is in force may change in between."""
 
-    def __init__(self, words: memoryview, layout: Layout) -> None:
+    def __init__(self, words: memoryview, layout: Layout, look: Callable[[], View], clock: Callable[[], float] = perf_counter) -> None:
         self._words = words
         self._layout = layout
+        self._look = look
+        self._clock = clock
+        self._page = Shared(self._build)
 
     @property
     def is_ready(self) -> bool:
@@ -25,6 +73,10 @@ class Metrics:
     def count_reload(self, *, applied: bool) -> None:
         self._words[RELOADS_APPLIED if applied else RELOADS_REFUSED] += 1
 
+    def count_change(self, origin: Origin, result: Result, times: int = 1) -> None:
+        """Changes of one endpoint each."""
+        self._words[CHANGE_WORDS[origin, result]] += times
+
     def count_restart(self) -> None:
         self._words[WORKER_RESTARTS] += 1
 
@@ -32,19 +84,85 @@ class Metrics:
         """The highest slot that a worker was ever told of, 0 for none."""
         return max(self._words[self._layout.worker(stripe) + TOP_SLOT] for stripe in range(self._layout.stripes))
 
-    def page(self, in_force: InForce, *, successful: bool) -> str:
-        """All of it, as text. Takes about 1 us a line."""
+    async def page(self) -> Sequence[bytes]:
+        """All of it, in pieces. Made in slices of 5 ms; who asks while one is made shares the next one."""
+        return await self._page.get()
+
+    async def _build(self) -> list[bytes]:
+        slices = Slices(self._clock)
+        families: list[Family] = []
+        for _ in self._units(families):
+            await slices.rest()
+        return page_of(families)
+
+    def _units(self, families: list[Family]) -> Iterator[None]:
+        """Fills `families`, one endpoint or one served entity at a time."""
+        view = self._look()
+        families += self._process(view)
+        configured = _Configured()
+        families += configured.all
+        for name, entry in view.entries.items():
+            configured.add(name, entry)
+            yield
+        requests = RequestFamilies()
+        families += requests.all
+        for (endpoint, entity), slot in [(("", ""), NO_ENTITY), *view.slots.items()]:
+            # A slot may have got another owner since the last rest; its counts are not to be shown under the name of the one before.
+            if slot == NO_ENTITY or self._look().slots.get((endpoint, entity)) == slot:
+                row = counted(self._words, self._layout, slot)
+                if row is not None:
+                    requests.add(endpoint, entity, row)
+            yield
+
+    def _process(self, view: View) -> list[Family]:
+        """What there is one of, or one a worker."""
         build = Family("splitter_build_info", "gauge", "Always 1; the labels say what is running.")
         build.add(label_text(version=__version__, python=platform.python_version()), 1)
         last = Family("splitter_config_last_reload_successful", "gauge", "1 when every file is in force as it stands, else 0.")
-        last.add("", int(successful))
-        versions = Family("splitter_config_version", "gauge", "Version of the endpoint that is in force.")
-        for name in in_force.endpoints:
-            versions.add(label_text(endpoint=name), in_force.versions[name].version)
-        reloads = Family("splitter_config_reloads_total", "counter", "Edits of the configuration by what became of them.")
+        last.add("", int(view.successful))
+        revision = Family("splitter_config_revision", "gauge", "Number of the newest publication to the workers.")
+        revision.add("", view.revision)
+        reloads = Family("splitter_config_reloads_total", "counter", "Edits of the files by what became of them.")
         for result, word in (("applied", RELOADS_APPLIED), ("refused", RELOADS_REFUSED)):
             reloads.add(label_text(result=result), self._words[word])
+        changes = Family("splitter_config_changes_total", "counter", "Changes of an endpoint by their origin and what became of them.")
+        for (origin, outcome), word in CHANGE_WORDS.items():
+            if self._words[word]:
+                changes.add(label_text(origin=origin, result=outcome), self._words[word])
         restarts = Family("splitter_worker_restarts_total", "counter", "Workers that ended and were replaced.")
         restarts.add("", self._words[WORKER_RESTARTS])
-        requests = request_families(self._words, self._layout, in_force.slots)
-        return text([build, last, versions, reloads, restarts, *requests])
+        return [build, last, revision, reloads, changes, restarts, *self._workers()]
+
+    def _workers(self) -> list[Family]:
+        words = {
+            ACCEPTING: Family("splitter_worker_ready", "gauge", "1 while the worker accepts connections, else 0."),
+            REVISION: Family("splitter_worker_config_revision", "gauge", "The publication that the worker routes by; 0: none yet."),
+            CONNECTIONS: Family("splitter_worker_connections", "gauge", "Open connections of clients."),
+            HELD_BYTES: Family("splitter_worker_held_bytes", "gauge", "Bytes of bodies that are held in buffers."),
+        }
+        for stripe in range(self._layout.stripes):
+            labels = label_text(worker=str(stripe))
+            for word, family in words.items():
+                family.add(labels, self._words[self._layout.worker(stripe) + word])
+        return list(words.values())
+
+
+class _Configured:
+    """What is in force, endpoint by endpoint."""
+
+    def __init__(self) -> None:
+        self._versions = Family("splitter_config_version", "gauge", "Version of the endpoint that is in force.")
+        # A number and no label: with the hash in a label, each change would be a new series for as long as Prometheus keeps its data.
+        self._hashes = Family("splitter_config_hash", "gauge", "First 48 bits of the endpoint's hash: equal where the same is in force.")
+        self._shares = Family("splitter_configured_share_ratio", "gauge", "Share of the endpoint's traffic that the model shall get.")
+
+    def add(self, name: str, entry: Entry) -> None:
+        labels = label_text(endpoint=name)
+        self._versions.add(labels, entry.version)
+        self._hashes.add(labels, int(entry.config.fingerprint()[:_HASH_DIGITS], 16))
+        for entity in entry.config.entities:
+            self._shares.add(label_text(endpoint=name, served_model=entity.name), entity.tickets / TICKETS)
+
+    @property
+    def all(self) -> list[Family]:
+        return [self._versions, self._hashes, self._shares]

@@ -1,23 +1,75 @@
 from __future__ import annotations
 
-from splitter.shared_memory import Layout
-from splitter.telemetry.exposition import Family, label_text, request_families, text
-from splitter.telemetry.slab import OVERHEAD, UPSTREAM, WHOLE, Count, observe, slot_base
+import random
+from collections import Counter
+
+import pytest
+
+from splitter.shared_memory import PID, Layout
+from splitter.telemetry.exposition import RequestFamilies, endpoint_page
+from splitter.telemetry.slab import NO_ENTITY, OUTCOMES, OVERHEAD, UPSTREAM, WHOLE, Count, counted, observe, observe_relayed, slot_base
+from splitter.telemetry.text_format import page_of
+from tests.telemetry.reading import histogram_sets, parsed
 
 LAYOUT = Layout(stripes=2, slots=8)
-SLOTS = {("chat", "current"): 1, ("chat", "challenger"): 2}
+SLOTS = {("chat", "current"): 1, ("chat", "challenger"): 2, ("other", "current"): 3}
+CHAT = 'endpoint="chat",served_model="current"'
 
 
 def fresh_words() -> memoryview:
-    return memoryview(bytearray(LAYOUT.size_bytes)).cast("Q")
+    words = memoryview(bytearray(LAYOUT.size_bytes)).cast("Q")
+    for stripe in range(LAYOUT.stripes):
+        words[LAYOUT.worker(stripe) + PID] = 1000 + stripe
+    return words
+
+
+def page(words: memoryview) -> str:
+    families = RequestFamilies()
+    for (endpoint, entity), slot in {("", ""): NO_ENTITY, **SLOTS}.items():
+        row = counted(words, LAYOUT, slot)
+        if row is not None:
+            families.add(endpoint, entity, row)
+    return b"".join(page_of(families.all)).decode()
 
 
 def lines_of(words: memoryview) -> list[str]:
-    return text(request_families(words, LAYOUT, SLOTS)).splitlines()
+    return page(words).splitlines()
+
+
+def with_traffic() -> memoryview:
+    """Every outcome in every slot and stripe, by chance."""
+    words, chance = fresh_words(), random.Random(7)
+    for stripe in range(LAYOUT.stripes):
+        for slot in range(1, 4):
+            base = slot_base(LAYOUT, stripe, slot)
+            for word in Count:
+                words[base + word] = chance.randrange(1, 50)
+            words[base + Count.STARTED] += sum(words[base + outcome] for outcome in (*range(OUTCOMES), Count.ABORTED))
+            for _ in range(20):
+                whole_s = chance.random() * 10 ** chance.randrange(-4, 4)
+                observe_relayed(words, base, whole_s, whole_s * chance.random())
+    return words
 
 
 def test_without_traffic_nothing_is_written() -> None:
-    assert text(request_families(fresh_words(), LAYOUT, SLOTS)) == ""
+    assert page(fresh_words()) == ""
+
+
+def test_the_parser_of_prometheus_reads_the_page() -> None:
+    families = parsed(page(with_traffic()))
+    assert {name: family.type for name, family in families.items()} == {
+        "splitter_requests_total": "counter",
+        "splitter_request_errors_total": "counter",
+        "splitter_upstream_errors_total": "counter",
+        "splitter_requests_in_flight": "gauge",
+        "splitter_retries_total": "counter",
+        "splitter_request_body_bytes_total": "counter",
+        "splitter_response_body_bytes_total": "counter",
+        "splitter_request_duration_seconds": "histogram",
+        "splitter_upstream_duration_seconds": "histogram",
+        "splitter_overhead_seconds": "histogram",
+    }
+    assert histogram_sets(families) == 3 * len(SLOTS)
 
 
 def test_counts_are_summed_over_the_stripes() -> None:
@@ -27,9 +79,8 @@ def test_counts_are_summed_over_the_stripes() -> None:
         words[base + Count.STARTED] = count
         words[base + Count.ANSWERED_2XX] = count - 1
     lines = lines_of(words)
-    chat = 'endpoint="chat",served_model="current"'
-    assert f'splitter_requests_total{{{chat},outcome="answered_2xx",blame="none"}} 5' in lines
-    assert f"splitter_requests_in_flight{{{chat}}} 2" in lines
+    assert f'splitter_requests_total{{{CHAT},outcome="answered_2xx",blame="none"}} 5' in lines
+    assert f"splitter_requests_in_flight{{{CHAT}}} 2" in lines
     assert not any("challenger" in line for line in lines)
 
 
@@ -45,29 +96,63 @@ def test_every_outcome_has_a_series_and_counts_once() -> None:
     assert 'splitter_requests_in_flight{endpoint="chat",served_model="challenger"} 0' in lines
 
 
+def test_errors_are_the_requests_with_a_blame() -> None:
+    families = parsed(page(with_traffic()))
+    requests, errors = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
+    for name, counter in (("splitter_requests_total", requests), ("splitter_request_errors_total", errors)):
+        for sample in families[name].samples:
+            counter[sample.labels["endpoint"], sample.labels["served_model"], sample.labels["blame"]] += int(sample.value)
+    assert errors == {key: value for key, value in requests.items() if key[2] != "none"}
+    assert len(errors) == 3 * len(SLOTS)
+
+
+def test_errors_are_written_at_0_as_soon_as_there_was_a_request() -> None:
+    words = fresh_words()
+    words[slot_base(LAYOUT, 0, 1) + Count.STARTED] = 1
+    lines = [line for line in lines_of(words) if line.startswith("splitter_request_errors_total")]
+    assert lines == [f'splitter_request_errors_total{{{CHAT},blame="{blame}"}} 0' for blame in ("client", "upstream", "splitter")]
+
+
+def test_the_reasons_of_a_model_server_add_up_to_its_blame() -> None:
+    families = parsed(page(with_traffic()))
+    reasons = Counter[str]()
+    for sample in families["splitter_upstream_errors_total"].samples:
+        reasons[sample.labels["reason"]] += int(sample.value)
+    assert sorted(reasons) == ["closed", "connect", "malformed", "timeout", "truncated"]
+    blamed = (sample for sample in families["splitter_request_errors_total"].samples if sample.labels["blame"] == "upstream")
+    assert sum(reasons.values()) == sum(int(sample.value) for sample in blamed)
+
+
+def test_an_answer_of_a_model_server_is_nobodys_fault() -> None:
+    words = fresh_words()
+    words[slot_base(LAYOUT, 0, 1) + Count.ANSWERED_5XX] = 3
+    lines = lines_of(words)
+    assert f'splitter_requests_total{{{CHAT},outcome="answered_5xx",blame="none"}} 3' in lines
+    assert not any("upstream_errors" in line for line in lines)
+
+
 def test_what_is_in_flight_is_never_negative() -> None:
     words = fresh_words()
     base = slot_base(LAYOUT, 0, 1)
     words[base + Count.STARTED] = 1
     words[base + Count.ANSWERED_2XX] = 2
-    assert 'splitter_requests_in_flight{endpoint="chat",served_model="current"} 0' in lines_of(words)
+    assert f"splitter_requests_in_flight{{{CHAT}}} 0" in lines_of(words)
 
 
-def test_a_histogram_is_cumulative_and_its_sum_in_seconds() -> None:
+def test_a_histogram_has_its_sum_in_seconds() -> None:
     words = fresh_words()
     base = slot_base(LAYOUT, 1, 1)
     for seconds in (0.0001, 0.003, 1000.0):  # a bound is inclusive; the last is above every bound
         observe(words, base + WHOLE, seconds)
     lines = [line for line in lines_of(words) if line.startswith("splitter_request_duration_seconds")]
-    chat = 'endpoint="chat",served_model="current"'
-    assert lines[0] == f'splitter_request_duration_seconds_bucket{{{chat},le="0.0001"}} 1'
-    assert f'splitter_request_duration_seconds_bucket{{{chat},le="0.0025"}} 1' in lines
-    assert f'splitter_request_duration_seconds_bucket{{{chat},le="0.005"}} 2' in lines
+    assert lines[0] == f'splitter_request_duration_seconds_bucket{{{CHAT},le="0.0001"}} 1'
+    assert f'splitter_request_duration_seconds_bucket{{{CHAT},le="0.0025"}} 1' in lines
+    assert f'splitter_request_duration_seconds_bucket{{{CHAT},le="0.005"}} 2' in lines
     assert lines[-4:] == [
-        f'splitter_request_duration_seconds_bucket{{{chat},le="300.0"}} 2',
-        f'splitter_request_duration_seconds_bucket{{{chat},le="+Inf"}} 3',
-        f"splitter_request_duration_seconds_sum{{{chat}}} 1000.0031",
-        f"splitter_request_duration_seconds_count{{{chat}}} 3",
+        f'splitter_request_duration_seconds_bucket{{{CHAT},le="300.0"}} 2',
+        f'splitter_request_duration_seconds_bucket{{{CHAT},le="+Inf"}} 3',
+        f"splitter_request_duration_seconds_sum{{{CHAT}}} 1000.0031",
+        f"splitter_request_duration_seconds_count{{{CHAT}}} 3",
     ]
 
 
@@ -94,14 +179,54 @@ def test_requests_that_reached_no_entity_have_empty_labels() -> None:
     assert not any("in_flight" in line for line in lines)
 
 
-def test_labels_are_escaped() -> None:
-    assert label_text(a='x"y\\z\n') == r'a="x\"y\\z\n"'
+# --- the page of one endpoint ---------------------------------------------------------------------------------------------------
 
 
-def test_a_family_has_its_head_once_and_a_sample_without_labels_no_braces() -> None:
-    family = Family("splitter_up", "gauge", "One.")
-    family.add("", 1)
-    family.add(label_text(worker="0"), 0)
-    assert text([family, Family("splitter_empty", "gauge", "None.")]) == (
-        '# HELP splitter_up One.\n# TYPE splitter_up gauge\nsplitter_up 1\nsplitter_up{worker="0"} 0\n'
-    )
+def test_the_parser_of_prometheus_reads_an_endpoints_page() -> None:
+    families = parsed(endpoint_page(with_traffic(), LAYOUT, SLOTS, "chat"))
+    assert {name: family.type for name, family in families.items()} == {
+        "request_count_total": "counter",
+        "request_4xx_count_total": "counter",
+        "request_5xx_count_total": "counter",
+        "provisioned_concurrent_requests_total": "gauge",
+        "request_latency_ms": "histogram",
+        "model_prediction_latency_ms": "histogram",
+    }
+    assert histogram_sets(families) == 2 * 2
+    named = {(sample.labels["endpoint_name"], sample.labels["served_entity_name"]) for f in families.values() for sample in f.samples}
+    assert named == {("chat", "current"), ("chat", "challenger")}
+
+
+@pytest.mark.parametrize("outcome", [*list(Count)[:OUTCOMES], Count.ABORTED])
+def test_an_endpoints_page_tells_requests_by_their_status(outcome: Count) -> None:
+    words = fresh_words()
+    base = slot_base(LAYOUT, 1, 1)
+    words[base + Count.STARTED], words[base + outcome] = 7, 4
+    labels = '{endpoint_name="chat",served_entity_name="current"}'
+    is_4xx = outcome in (Count.ANSWERED_4XX, Count.CLIENT_ERROR, Count.CLIENT_GONE)
+    is_fine = outcome in (Count.ANSWERED_2XX, Count.ANSWERED_3XX, Count.LOCAL)
+    assert [line for line in endpoint_page(words, LAYOUT, SLOTS, "chat").splitlines() if not line.startswith("#")] == [
+        f"request_count_total{labels} 4",
+        f"request_4xx_count_total{labels} {4 if is_4xx else 0}",
+        f"request_5xx_count_total{labels} {0 if is_4xx or is_fine else 4}",
+        f"provisioned_concurrent_requests_total{labels} 3",
+    ]
+
+
+def test_an_endpoints_page_is_in_milliseconds() -> None:
+    words = fresh_words()
+    observe_relayed(words, slot_base(LAYOUT, 0, 3), 0.25, 0.2)
+    lines = endpoint_page(words, LAYOUT, SLOTS, "other").splitlines()
+    labels = 'endpoint_name="other",served_entity_name="current"'
+    for name, bucket, value in (("request_latency_ms", "250", "250.0"), ("model_prediction_latency_ms", "250", "200.0")):
+        assert f'{name}_bucket{{{labels},le="100"}} 0' in lines
+        assert f'{name}_bucket{{{labels},le="{bucket}"}} 1' in lines
+        assert f"{name}_sum{{{labels}}} {value}" in lines
+    bounds = [line.split('le="')[1].split('"')[0] for line in lines if line.startswith("request_latency_ms_bucket")]
+    assert bounds[:4] == ["0.1", "0.25", "0.5", "1"]
+    assert bounds[-3:] == ["120000", "300000", "+Inf"]
+
+
+@pytest.mark.parametrize("name", ["chat", "nobody"])
+def test_an_endpoint_without_traffic_has_an_empty_page(name: str) -> None:
+    assert endpoint_page(fresh_words(), LAYOUT, SLOTS, name) == ""
