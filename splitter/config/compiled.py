@@ -14,7 +14,7 @@ from splitter.config.registry import Registry
 from splitter.config.shares import Share
 from splitter.config.source import Drafted, Source
 
-__all__ = ["Compiled", "EndpointConfig", "EntityConfig", "changed_at", "changes", "compile_sources"]
+__all__ = ["Compiled", "EndpointConfig", "EntityConfig", "changed_at", "changes", "compile_sources", "registry_of", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def compile_sources(sources: Sequence[Source], hiding: Sequence[str] = ()) -> Co
         for source in sources:
             for drafted in source.endpoints:
                 name, place = drafted.draft.name, drafted.draft.place
-                endpoint = _resolve(drafted, registry, report)
+                endpoint = resolve(drafted, registry, report)
                 earlier = first.setdefault(name, place)
                 if earlier is place and endpoint is not None and not source.problems:
                     endpoints[name] = endpoint
@@ -53,8 +53,13 @@ def compile_sources(sources: Sequence[Source], hiding: Sequence[str] = ()) -> Co
     return Compiled(MappingProxyType(endpoints), in_order(problems + report.problems))
 
 
-def _resolve(drafted: Drafted, registry: Registry, report: Report) -> EndpointConfig | None:
-    """None if one of its entities could not be found, or was not readable in the first place."""
+def registry_of(sources: Sequence[Source]) -> Registry:
+    """The models of sources that are in force together, and so without problems."""
+    return Registry.of([source.models for source in sources], (), Report())
+
+
+def resolve(drafted: Drafted, registry: Registry, report: Report) -> EndpointConfig | None:
+    """Look up where its models run; None if one of them could not be found, or was not readable in the first place."""
     draft = drafted.draft
     resolved = [_resolve_entity(draft.name, entity, drafted.shares, registry, report) for entity in draft.entities]
     entities = tuple(entity for entity in resolved if entity is not None)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from aiohttp import http_parser, web
 
+from splitter.controlplane.api import control as api
+from splitter.controlplane.api.routes import add_routes
 from splitter.controlplane.follow import Outcome
 from splitter.controlplane.publisher import InForce
 from splitter.controlplane.report import Report
-from splitter.errors import InternalError, MethodNotAllowed, MethodNotImplemented, NoSuchRoute, SplitterError, StartError
+from splitter.controlplane.scrape import Pages
+from splitter.errors import InternalError, MethodNotAllowed, NoSuchRoute, SplitterError, StartError
 from splitter.telemetry.exposition import CONTENT_TYPE
 
 _SHOWN_TARGET = 200
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Control(Protocol):
+class Control(api.Control, Protocol):
     """What the application may ask of the process around it."""
 
     @property
@@ -32,27 +34,26 @@ class Control(Protocol):
             SplitterError: no reload is possible any more.
         """
 
-    def metrics(self) -> str:
-        """The page for Prometheus. Blocking, and called in a thread."""
+    async def metrics(self) -> Sequence[bytes]:
+        """The page for Prometheus, in pieces."""
 
 
 CONTROL: web.AppKey[Control] = web.AppKey("control")
 REPORT: web.AppKey[Report] = web.AppKey("report", Report)
-_SCRAPING: web.AppKey[asyncio.Lock] = web.AppKey("scraping", asyncio.Lock)
+_PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)
 
 
 def make_app(control: Control, report: Report) -> web.Application:
     """The application; it needs a running loop only when it is served."""
     app = web.Application(middlewares=[_errors_as_json])
-    app[CONTROL] = control
+    app[CONTROL] = app[api.CONTROL] = control
     app[REPORT] = report
-    app[_SCRAPING] = asyncio.Lock()
+    app[_PAGES] = Pages(CONTENT_TYPE)
     app.on_response_prepare.append(_drop_server_field)
     app.router.add_get("/metrics", _metrics)
     app.router.add_get("/-/config", _config)
     app.router.add_post("/-/reload", _reload)
-    app.router.add_route("*", "/api/2.0/serving-endpoints", _not_yet)
-    app.router.add_route("*", "/api/2.0/serving-endpoints/{rest:.*}", _not_yet)
+    add_routes(app)
     return app
 
 
@@ -69,10 +70,8 @@ def refuse_python_parser(parser: object = http_parser.HttpRequestParser) -> None
         )
 
 
-async def _metrics(request: web.Request) -> web.Response:
-    async with request.app[_SCRAPING]:  # a page of thousands of endpoints takes a second: one at a time
-        page = await asyncio.to_thread(request.app[CONTROL].metrics)
-    return web.Response(body=page.encode(), headers={"Content-Type": CONTENT_TYPE})
+async def _metrics(request: web.Request) -> web.StreamResponse:
+    return await request.app[_PAGES].answer(request, request.app[CONTROL].metrics)
 
 
 async def _reload(request: web.Request) -> web.Response:
@@ -82,24 +81,22 @@ async def _reload(request: web.Request) -> web.Response:
 
 async def _config(request: web.Request) -> web.Response:
     in_force = request.app[CONTROL].in_force
-    endpoints = [_endpoint(in_force, name) for name in sorted(in_force.endpoints)]
+    endpoints = [_endpoint(in_force, name) for name in sorted(in_force.entries)]
     return web.json_response({"revision": in_force.revision, "notices": in_force.notices, "endpoints": endpoints})
 
 
 def _endpoint(in_force: InForce, name: str) -> dict[str, object]:
     """Shares in percent."""
-    endpoint = in_force.endpoints[name]
+    entry = in_force.entries[name]
+    endpoint = entry.config
     return {
         "name": name,
-        "version": in_force.versions[name].version,
+        "version": entry.version,
+        "hash": endpoint.fingerprint(),
         "defined_at": str(endpoint.place),
         "served_models": [{"name": entity.name, "traffic": entity.tickets / 100, "urls": entity.urls} for entity in endpoint.entities],
         "timeouts": endpoint.timeouts,
     }
-
-
-async def _not_yet(request: web.Request) -> web.Response:
-    raise MethodNotImplemented("the serving-endpoints API is not there yet: edit the YAML file, splitter follows it within a second")
 
 
 @web.middleware

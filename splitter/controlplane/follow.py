@@ -1,10 +1,7 @@
-"""From the files of the user to what is in force, at the start and after every edit.
+"""From what is stored to what is in force: at the start, after every edit, and by every call that changes something.
 
-One pass: look → gather → step → save → publish → wait until it is held → say so.
-
-The state is saved before the step is published. A crash in between leaves a version that nobody was served, and the next start
-publishes it. The other way round a version could have been served but not be remembered; an edit made in the meantime would then
-get the same number, and one version would mean two things.
+One pass: load or put → slots → step → publish → wait until it is held → say so. The store has recorded a version before it hands it
+out, so nothing that the workers were told of is ever forgotten.
 """
 
 from __future__ import annotations
@@ -13,19 +10,17 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from splitter.config.compiled import compile_sources
-from splitter.config.problems import Problem
-from splitter.controlplane.publisher import InForce, Step, first_step, full_step, next_step
+from splitter.config.vocabulary import MAX_ENTITIES
+from splitter.controlplane import slots
+from splitter.controlplane.api.control import Applied
+from splitter.controlplane.changes import Answer, Wish, after, put_all
+from splitter.controlplane.publisher import InForce, Step, first_step, full_step, keys_of, next_step
 from splitter.controlplane.report import Report, plural
-from splitter.controlplane.sources import Gathered, Sources
-from splitter.errors import ConfigError, NoConfiguration, StartError
-from splitter.store.files import FileWatch, Look
-from splitter.store.state import SlotKey, State, StateFolder
-
-SETTLE_LIMIT_S = 5.0
-"""How long a reload that was asked for waits for files that are being written."""
-_SETTLE_LOOK_S = 0.05
+from splitter.controlplane.slots import SlotTable
+from splitter.errors import ConfigError, NoCapacity, SplitterError, StartError
+from splitter.store.interface import Contents, Entry, Store
 
 Publish = Callable[[Step], Awaitable[bool]]
 """Send a step to the workers; True when all of them hold it, False when that took too long."""
@@ -34,12 +29,21 @@ Publish = Callable[[Step], Awaitable[bool]]
 @dataclass(frozen=True, slots=True)
 class Life:
     """What this process finds when it starts. `revision` is 0 on the first start under a supervisor; `name` is that of the shared
-    memory, outside of which a slot means nothing; `used_slot` tells the highest slot in it that has counted."""
+    memory, outside of which a slot means nothing, and `slots_file` remembers the slots of that memory."""
 
     revision: int
     name: str
     slot_limit: int
+    slots_file: Path
     used_slot: Callable[[], int]
+    """The highest slot that a worker was ever told of."""
+    is_free: Callable[[int, int], bool]
+    """Whether the entity of a slot, removed by a revision, has drained everywhere."""
+    clear: Callable[[int], None]
+    """Set the counters of a slot to 0."""
+    holders: Callable[[int], int]
+    """How many workers hold a revision."""
+    workers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +57,16 @@ class Outcome:
 
 
 class Following:
-    """Owns the watch, the sources and the state folder. Its calls must come one after another."""
+    """Its calls must come one after another."""
 
-    def __init__(self, paths: Sequence[str], folder: StateFolder, report: Report, publish: Publish, life: Life) -> None:
+    def __init__(self, store: Store, report: Report, publish: Publish, life: Life) -> None:
         self.in_force = InForce(life.revision)
         self.problems: tuple[str, ...] = ()
-        self._paths = paths
-        self._watch = FileWatch(paths)
-        self._sources = Sources(paths)
-        self._folder = folder
+        self._notices: tuple[str, ...] = ()
+        self._store = store
         self._report = report
         self._publish = publish
         self._life = life
-        self._unreachable: tuple[Problem, ...] = ()
 
     async def start(self) -> None:
         """Load everything and publish it whole.
@@ -74,53 +75,61 @@ class Following:
             StartError: the first start under this supervisor, and there is nothing to serve, or a bad file has no last good
                 version. A later start never ends what is being served: what is bad is held back, as after an edit.
         """
-        state, lost = await asyncio.to_thread(self._folder.load)
-        self._report.complain(*(f"splitter: {sentence}" for sentence in lost))
-        look = await self._settled_look()
+        contents = await self._store.load_all()
+        self._report.complain(*(f"splitter: {warning}" for warning in contents.warnings))
+        self._notices = contents.notices
         first = self._life.revision == 0
-        if first and look.problems:
-            raise _nothing_found(self._paths, look)
-        complaint = await asyncio.to_thread(self._sources.restore, state.sources, look)
-        if complaint:
-            self._report.complain(f"splitter: {complaint}")
-        gathered = await asyncio.to_thread(self._sources.gather, look)
-        if first and gathered.without:
-            raise StartError(_not_started(gathered))
-        remembered = await asyncio.to_thread(self._remembered, state)
+        remembered = InForce(self._life.revision, contents.before, await asyncio.to_thread(self._remembered_slots))
         try:
-            step = await asyncio.to_thread(first_step, remembered, gathered.endpoints, gathered.notices, self._life.slot_limit)
+            table = remembered.slots.step(keys_of(contents.entries), self._life.revision + 1, self._life.is_free)
         except ConfigError as exc:
             raise StartError(exc.message) from exc
-        self._unreachable = look.problems
-        await self._put_in_force(gathered, step)
+        step = first_step(remembered, contents.entries, contents.notices, table)
+        await self._put_in_force(step, remembered.slots)
         if not first:
             self._report.say(*step.lines)
-        if first and gathered.problems:
-            self._report.complain(*gathered.problems, *_last_good(gathered))
-            self.problems = gathered.problems
+        if first and contents.problems:
+            self._report.complain(*contents.problems, *_last_good(contents))
+            self.problems = contents.problems
         else:
-            self._complain_of(gathered.problems, keeps_old=gathered.keeps_old)
+            self._complain_of(contents.problems, keeps_old=contents.keeps_old)
 
     async def look(self, *, forced: bool = False) -> Outcome:
-        """One pass. `forced` reads every file again, and waits for those that are being written."""
-        look = await self._settled_look() if forced else await asyncio.to_thread(self._watch.look)
-        if not forced and not look.candidates and look.problems == self._unreachable:
-            return Outcome(refused=self.problems, idle=True)
-        gathered = await asyncio.to_thread(self._sources.gather, look)
+        """Take over what has been written. `forced` reads everything again, and waits for what is being written."""
+        contents = await self._store.load_all(fresh=forced)
+        self._report.complain(*(f"splitter: {warning}" for warning in contents.warnings))
+        self._notices = contents.notices
         try:
-            step = await asyncio.to_thread(next_step, self.in_force, gathered.endpoints, gathered.notices, self._life.slot_limit)
+            step = self._step_to(contents.entries)
         except ConfigError as exc:
+            is_known = self.problems == tuple(exc.problems)
             self._complain_of(tuple(exc.problems), keeps_old=True, again=forced)
-            return Outcome(refused=self.problems)
-        reachable_again = [problem.place.file for problem in self._unreachable if problem not in look.problems]
-        self._unreachable = look.problems
-        await self._put_in_force(gathered, step)
+            return Outcome(refused=self.problems, idle=is_known and not contents.differs)
+        if step is not None:
+            await self._put_in_force(step, self.in_force.slots)
+        else:  # the same, but places in the files may have moved
+            self.in_force = replace(self.in_force, entries=contents.entries)
         lines = step.lines if step else ()
-        idle = step is None and not gathered.changed and gathered.problems == self.problems
-        self._report.say(*lines, *(f"{file} is in order again" for file in (*reachable_again, *gathered.mended)))
-        self._report.say(*(f"{file}, which was refused, is gone" for file in gathered.gone))
-        self._complain_of(gathered.problems, keeps_old=gathered.keeps_old, again=forced)
+        idle = step is None and not contents.differs and contents.problems == self.problems
+        self._report.say(*lines, *contents.news)
+        self._complain_of(contents.problems, keeps_old=contents.keeps_old, again=forced)
         return Outcome(lines, self.problems, idle)
+
+    async def change(self, wishes: Sequence[Wish]) -> list[Applied | SplitterError]:
+        """Do what is wished for, all of it in one publication. Answered when every worker holds it, or when that took too long."""
+        if self._is_nearly_full(len(wishes)):
+            full = NoCapacity(f"splitter has places for the counters of {self._life.slot_limit - 1} served models, and they are all taken")
+            return [full for _ in wishes]
+        before = self.in_force.entries
+        answers = await put_all(self._store, wishes, before)
+        step = self._step_to(after(before, wishes, answers), by="API")
+        held = True
+        if step is not None:
+            held = await self._put_in_force(step, self.in_force.slots)
+            self._report.say(*step.lines)
+        holders = self._life.workers if held else self._life.holders(self.in_force.revision)
+        applied = [self._applied(wish, answer, held, holders) for wish, answer in zip(wishes, answers, strict=True)]
+        return [_compared(each, before.get(wish.name)) for wish, each in zip(wishes, applied, strict=True)]
 
     async def publish_again(self) -> None:
         """The whole of what is in force, under a new revision."""
@@ -128,47 +137,63 @@ class Following:
         self.in_force = step.after
         await self._publish(step)
 
-    async def _settled_look(self) -> Look:
-        """Every file read again, those that are being written once they are quiet."""
-        deadline = time.monotonic() + SETTLE_LIMIT_S
-        look = await asyncio.to_thread(self._watch.look, forced=True)
-        while look.pending and time.monotonic() < deadline:
-            await asyncio.sleep(_SETTLE_LOOK_S)
-            later = await asyncio.to_thread(self._watch.look)
-            look = Look({**look.candidates, **later.candidates}, later.problems, later.pending)
-        return look
+    # --- steps ----------------------------------------------------------------------------------------------------------------
 
-    async def _put_in_force(self, gathered: Gathered, step: Step | None) -> None:
-        self._sources.accept(gathered)
-        if step is not None or gathered.changed:
-            await self._save(step.after if step else self.in_force)
-        if step is None:
-            self.in_force = replace(self.in_force, endpoints=gathered.endpoints)  # the same, but places in the files may have moved
-            return
+    def _is_nearly_full(self, wishes: int) -> bool:
+        """Asked before anything is stored, since what is stored can be in force only with a slot."""
+        served = sum(len(entry.config.entities) for entry in self.in_force.entries.values())
+        return served + wishes * MAX_ENTITIES >= self._life.slot_limit
+
+    def _step_to(self, entries: Mapping[str, Entry], by: str = "") -> Step | None:
+        """Raises ConfigError: there are more served entities than telemetry slots."""
+        return next_step(self.in_force, entries, self._notices, self._next_slots(self.in_force, entries), by)
+
+    def _next_slots(self, before: InForce, entries: Mapping[str, Entry]) -> SlotTable:
+        """By the difference alone: of thousands of endpoints a change concerns one."""
+        now = {name: entry for name, entry in entries.items() if before.entries.get(name) is not entry}
+        was = {name: entry for name, entry in before.entries.items() if name in now or name not in entries}
+        new = dict.fromkeys(keys_of(now))
+        come = [key for key in new if key not in before.slots.by_key or key in before.slots.removed]
+        gone = [key for key in keys_of(was) if key not in new]
+        return before.slots.change(come, gone, before.revision + 1, self._life.is_free)
+
+    async def _put_in_force(self, step: Step, old_slots: SlotTable) -> bool:
+        """Returns whether every worker holds it."""
+        table = step.after.slots
+        if table is not old_slots:
+            for slot in table.released:
+                self._life.clear(slot)
+            # Before it is published: a successor of this process must not give a slot that counts to another entity.
+            await asyncio.to_thread(self._save_slots, table)
         self.in_force = step.after
-        if not await self._publish(step):
+        held = await self._publish(step)
+        if not held:
             self._report.complain(f"splitter: not every worker holds revision {step.after.revision} yet")
+        return held
 
-    async def _save(self, in_force: InForce) -> None:
-        state = State(in_force.versions, self._sources.contents(), in_force.slots, self._life.name)
+    def _remembered_slots(self) -> SlotTable:
+        if not self._life.revision:
+            return SlotTable(limit=self._life.slot_limit)
+        known = slots.load(self._life.slots_file, self._life.name) or SlotTable(limit=self._life.slot_limit)
+        return known.above(self._life.used_slot())
+
+    def _save_slots(self, table: SlotTable) -> None:
         try:
-            await asyncio.to_thread(self._folder.save, state)
+            slots.save(self._life.slots_file, self._life.name, table)
         except OSError as exc:
-            self._report.complain(
-                f"splitter: the state cannot be saved ({exc}); serving goes on, but versions may be counted again after a restart"
-            )
+            if table.released:  # a successor would count two entities in one slot
+                raise
+            self._report.complain(f"splitter: {self._life.slots_file} cannot be written ({exc}); counters may begin again at 0")
 
-    def _remembered(self, state: State) -> InForce:
-        """What was in force when the state was saved."""
-        endpoints = compile_sources(list(self._sources.in_force.values())).endpoints
-        slots: Mapping[SlotKey, int] = {}
-        first_slot = 1
-        if self._life.revision:
-            if state.life == self._life.name:
-                slots = state.slots
-            else:  # the table is lost: above everything that has counted, so that no count changes its owner
-                first_slot = self._life.used_slot() + 1
-        return InForce(self._life.revision, endpoints, state.versions, slots, (), first_slot)
+    # --- answers --------------------------------------------------------------------------------------------------------------
+
+    def _applied(self, wish: Wish, answer: Answer, held: bool, holders: int) -> Applied | SplitterError:
+        if isinstance(answer, SplitterError):
+            return answer
+        if answer is not None:  # with the places that it has in its file now
+            current = self.in_force.entries.get(wish.name)
+            answer = current if current is not None and current.version == answer.version else answer
+        return Applied(answer, held, holders, self._life.workers, (time.monotonic() - wish.asked_at) * 1000)
 
     def _complain_of(self, problems: tuple[str, ...], *, keeps_old: bool, again: bool = False) -> None:
         """Every problem once, not at each poll; `again` for who asked."""
@@ -179,17 +204,13 @@ class Following:
         self.problems = problems
 
 
-def _nothing_found(paths: Sequence[str], look: Look) -> NoConfiguration:
-    problems = {problem.place.file: problem.message for problem in look.problems}
-    return NoConfiguration([(path, problems.get(path, "found")) for path in paths])
+def _compared(applied: Applied | SplitterError, before: Entry | None) -> Applied | SplitterError:
+    """Says whether anything is different."""
+    if isinstance(applied, SplitterError) or applied.entry is None or before is None:
+        return applied
+    return replace(applied, changed=applied.entry.version != before.version)
 
 
-def _last_good(gathered: Gathered) -> list[str]:
+def _last_good(contents: Contents) -> list[str]:
     """Loudly: what is listed next as served is not what the files say."""
-    files = [file for file in sorted(gathered.merged.refused) if file in gathered.merged.in_force]
-    return [f"splitter: STARTED WITH THE LAST GOOD VERSION of {file}, from the state directory, until the file is mended" for file in files]
-
-
-def _not_started(gathered: Gathered) -> str:
-    lines = "\n".join(gathered.problems)
-    return f"not started, the configuration has {plural(len(gathered.problems), 'error')}:\n{lines}"
+    return [f"splitter: STARTED WITH THE LAST GOOD VERSION: {notice}" for notice in contents.notices]

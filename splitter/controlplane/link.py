@@ -61,6 +61,10 @@ class Link:
             self._held = max(self._held, revision)
             self._held_changed.notify_all()
 
+    def is_held(self, revision: int) -> bool:
+        """Whether every worker held `revision` when last heard of."""
+        return self._held >= revision
+
     async def held(self, revision: int, timeout_s: float | None) -> bool:
         """Wait until every worker holds `revision`, None for as long as it takes. False: not within the time."""
         try:

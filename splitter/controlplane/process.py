@@ -8,30 +8,39 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from aiohttp import web
 
 from splitter.channel import Frame, Kind
+from splitter.controlplane.api.control import Applied, Decide
 from splitter.controlplane.app import make_app, refuse_python_parser
+from splitter.controlplane.changes import Wish
 from splitter.controlplane.follow import Following, Life, Outcome
 from splitter.controlplane.link import Link
-from splitter.controlplane.metrics import Metrics
+from splitter.controlplane.metrics import Metrics, View
 from splitter.controlplane.publisher import InForce, Step
 from splitter.controlplane.reach import unreachable
 from splitter.controlplane.report import Report, listed
 from splitter.controlplane.rounds import Rounds
 from splitter.errors import StartError
 from splitter.settings import ControlStart
-from splitter.shared_memory import Layout, attach
-from splitter.store.state import StateFolder
+from splitter.shared_memory import PID, REVISION, Layout, attach
+from splitter.store.file_store import FileStore
+from splitter.store.interface import Entry
+from splitter.telemetry import ring
+from splitter.telemetry.exposition import endpoint_page
+from splitter.telemetry.slab import clear_slot, in_flight
 
 BEAT_S = 1.0
 READY_LOOK_S = 0.02
 HELD_LIMIT_S = 10.0
 """A worker that does not take a revision is replaced after 2 s, its replacement has 5; later nobody waits any more."""
+MOST_LOG_LINES = 1000
 _CLOSE_S = 0.5
 _BACKLOG = 1024  # listening again sets it anew
 
@@ -76,23 +85,55 @@ class ControlPlane:
         self._start = start
         self._link = link
         self._report = report
-        self._metrics = Metrics(attach(start.memory_fd, layout), layout)
+        self._words = attach(start.memory_fd, layout)
+        self._layout = layout
+        self._metrics = Metrics(self._words, layout, self._view)
         self._first = revision == 0
         self._published = False
-        life = Life(revision, name, layout.slots, self._metrics.used_slot)
-        self._following = Following(settings.paths, StateFolder(settings.state_dir), report, self.publish, life)
-        self._rounds = Rounds(self._following, self._metrics, report)
+        self._store = FileStore(settings.paths, settings.state_dir, strict=self._first)
+        life = Life(
+            revision=revision,
+            name=name,
+            slot_limit=layout.slots,
+            slots_file=Path(settings.state_dir) / "slots.json",
+            used_slot=self._metrics.used_slot,
+            is_free=self._is_free,
+            clear=self._clear,
+            holders=self._holders,
+            workers=settings.workers,
+        )
+        self._following = Following(self._store, report, self.publish, life)
+        self._rounds = Rounds(self._following, self._store, self._metrics, report)
         self._draining = False
 
     @property
     def in_force(self) -> InForce:
         return self._following.in_force
 
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        return self.in_force.entries
+
+    def is_held(self, name: str) -> bool:
+        """Whether every worker holds the endpoint's present version. One that is being replaced does not count: it takes no request
+        before it holds the newest."""
+        return self._link.is_held(self.in_force.since.get(name, 0))
+
     async def reload(self) -> Outcome:
         return await self._rounds.reload()
 
-    def metrics(self) -> str:
-        return self._metrics.page(self.in_force, successful=not self._following.problems)
+    async def change(self, name: str, decide: Decide, author: str) -> Applied:
+        return await self._rounds.change(Wish(name, decide, author, time.monotonic()))
+
+    async def metrics(self) -> Sequence[bytes]:
+        return await self._metrics.page()
+
+    async def endpoint_metrics(self, name: str) -> str:
+        return endpoint_page(self._words, self._layout, self.in_force.slots.by_key, name)
+
+    def logs(self, name: str, served_model: str) -> str:
+        lines = ring.lines(self._words, self._layout, self.in_force.slots.by_key[name, served_model], MOST_LOG_LINES)
+        return "".join(f"{line}\n" for line in lines)
 
     async def listen(self, frames: AsyncIterator[Frame]) -> None:
         """Act on every frame, until the end of file."""
@@ -122,12 +163,16 @@ class ControlPlane:
             StartError: there is nothing to serve, or not as it should be.
         """
         refuse_python_parser()
-        await self._following.start()
-        async with self._application(), asyncio.TaskGroup() as group:
-            if self._first:
-                group.create_task(self._announce())
-            group.create_task(self._rounds.run())
-            group.create_task(_for_ever())
+        try:
+            await self._following.start()
+            async with self._application(), asyncio.TaskGroup() as group:
+                if self._first:
+                    group.create_task(self._announce())
+                group.create_task(self._rounds.run())
+                group.create_task(self._rounds.watch())
+                group.create_task(_for_ever())
+        finally:
+            await self._store.close()
 
     async def publish(self, step: Step) -> bool:
         """Send a step; True when every worker holds it. Of the first one that is not waited for: workers come up at their own pace,
@@ -138,10 +183,29 @@ class ControlPlane:
             return True
         return await self._link.held(step.after.revision, HELD_LIMIT_S)
 
+    def _view(self) -> View:
+        in_force = self.in_force
+        return View(in_force.revision, in_force.entries, in_force.slots.by_key, not self._following.problems)
+
+    # --- what the shared memory says ------------------------------------------------------------------------------------------
+
+    def _holders(self, revision: int) -> int:
+        headers = (self._layout.worker(stripe) for stripe in range(self._layout.stripes))
+        return sum(1 for header in headers if self._words[header + PID] and self._words[header + REVISION] >= revision)
+
+    def _is_free(self, slot: int, removed_at: int) -> bool:
+        return self._link.is_held(removed_at) and not in_flight(self._words, self._layout, slot)
+
+    def _clear(self, slot: int) -> None:
+        clear_slot(self._words, self._layout, slot)
+        ring.clear_ring(self._words, self._layout, slot)
+
+    # --- the start and the application ----------------------------------------------------------------------------------------
+
     async def _announce(self) -> None:
         """What is served, and where: at the first start, once the workers accept, so that who reads it may come at once."""
         in_force = self.in_force
-        urls = [url for name in listed(in_force) for entity in in_force.endpoints[name].entities for url in entity.urls]
+        urls = [url for name in listed(in_force) for entity in in_force.entries[name].config.entities for url in entity.urls]
         self._report.endpoints(in_force, await unreachable(urls))
         while not self._metrics.is_ready:  # noqa: ASYNC110 - the word is in shared memory, which tells nobody
             await asyncio.sleep(READY_LOOK_S)

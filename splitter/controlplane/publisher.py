@@ -1,7 +1,7 @@
-"""What is in force, and the step from it to what comes next: versions, slots, the difference for the workers. Pure.
+"""What is in force, and the step from it to what comes next: the difference for the workers, and a line for people. Pure.
 
-A version belongs to an endpoint and rises by one with each change of what the endpoint does; a revision numbers everything that was
-ever published in one life of the supervisor.
+A version belongs to an endpoint and is given by the store; a revision numbers everything that was ever published in one life of the
+supervisor.
 """
 
 from __future__ import annotations
@@ -13,29 +13,26 @@ import orjson
 
 from splitter.channel import Kind
 from splitter.config.changes import changed_at, changes
-from splitter.config.compiled import EndpointConfig
-from splitter.errors import ConfigError
+from splitter.controlplane.slots import SlotKey, SlotTable
 from splitter.routing.document import ChangeDocument, EndpointDocument
-from splitter.store.state import SlotKey, VersionRecord
+from splitter.store.interface import Entry
 
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """`versions` also holds endpoints that are gone, `slots` every served entity of this life of the supervisor."""
+    """`since` says which revision brought an endpoint's present version; `slots` also knows what was served earlier."""
 
     revision: int = 0
-    endpoints: Mapping[str, EndpointConfig] = field(default_factory=dict)
-    versions: Mapping[str, VersionRecord] = field(default_factory=dict)
-    slots: Mapping[SlotKey, int] = field(default_factory=dict)
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    slots: SlotTable = field(default_factory=SlotTable)
     notices: tuple[str, ...] = ()
-    first_slot: int = 1
-    """Slots below are not given away: slot 0 counts what reached no served entity."""
+    since: Mapping[str, int] = field(default_factory=dict)
 
     def document(self, name: str) -> EndpointDocument:
         """What the workers are told of an endpoint."""
-        endpoint = self.endpoints[name]
-        slots = {entity.name: self.slots[name, entity.name] for entity in endpoint.entities}
-        return endpoint.document(self.versions[name].version, slots)
+        entry = self.entries[name]
+        slots = {entity.name: self.slots.by_key[name, entity.name] for entity in entry.config.entities}
+        return entry.config.document(entry.version, slots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,32 +49,24 @@ class Step:
         return orjson.dumps(self.document)
 
 
-def first_step(remembered: InForce, endpoints: Mapping[str, EndpointConfig], notices: tuple[str, ...], slot_limit: int) -> Step:
-    """Everything whole, from what is `remembered` of an earlier process; the lines are about what changed since then.
-
-    Raises:
-        ConfigError: there are more served entities than telemetry slots.
-    """
-    after, names = _move(remembered, endpoints, notices, slot_limit)
+def first_step(remembered: InForce, entries: Mapping[str, Entry], notices: tuple[str, ...], slots: SlotTable) -> Step:
+    """Everything whole, from what is `remembered` of an earlier process; the lines are about what changed since then."""
+    after, names = _move(remembered, entries, notices, slots)
     return Step(after, Kind.PUBLISH_FULL, _whole(after), tuple(_line(remembered, after, name) for name in names))
 
 
-def next_step(before: InForce, endpoints: Mapping[str, EndpointConfig], notices: tuple[str, ...], slot_limit: int) -> Step | None:
-    """From `before` to `endpoints`; None when nothing is different.
-
-    Raises:
-        ConfigError: there are more served entities than telemetry slots.
-    """
-    after, names = _move(before, endpoints, notices, slot_limit)
+def next_step(before: InForce, entries: Mapping[str, Entry], notices: tuple[str, ...], slots: SlotTable, by: str = "") -> Step | None:
+    """From `before` to `entries`; None when nothing is different. `by` says in the lines what it came from, if not from an edit."""
+    after, names = _move(before, entries, notices, slots)
     if not names and notices == before.notices:
         return None
     document: ChangeDocument = {
         "full": False,
-        "set": [after.document(name) for name in names if name in endpoints],
-        "remove": [name for name in names if name not in endpoints],
+        "set": [after.document(name) for name in names if name in entries],
+        "remove": [name for name in names if name not in entries],
         "notices": list(notices),
     }
-    return Step(after, Kind.PUBLISH_CHANGE, document, tuple(_line(before, after, name) for name in names))
+    return Step(after, Kind.PUBLISH_CHANGE, document, tuple(_line(before, after, name, by) for name in names))
 
 
 def full_step(before: InForce) -> Step:
@@ -86,68 +75,39 @@ def full_step(before: InForce) -> Step:
     return Step(after, Kind.PUBLISH_FULL, _whole(after))
 
 
-def next_versions(known: Mapping[str, VersionRecord], endpoints: Mapping[str, EndpointConfig]) -> dict[str, VersionRecord]:
-    """Version 1 for what is new, one more for what has changed or has come back, the same for what is as it was."""
-    versions = {name: VersionRecord(record.version, "") for name, record in known.items() if name not in endpoints}
-    for name, endpoint in endpoints.items():
-        record = known.get(name)
-        mark = endpoint.fingerprint()
-        if record is None:
-            versions[name] = VersionRecord(1, mark)
-        else:
-            versions[name] = record if record.fingerprint == mark else VersionRecord(record.version + 1, mark)
-    return versions
+def keys_of(entries: Mapping[str, Entry]) -> Iterable[SlotKey]:
+    """Everything that needs a telemetry slot."""
+    return ((name, entity.name) for name, entry in entries.items() for entity in entry.config.entities)
 
 
-def next_slots(known: Mapping[SlotKey, int], endpoints: Iterable[EndpointConfig], first: int, limit: int) -> dict[SlotKey, int]:
-    """A slot for every served entity, from `first` to below `limit`.
-
-    The slot of an entity that is gone is not given to another: its counts stay on the page, and a request that was in flight when
-    its entity was removed still settles there. An entity that comes back goes on counting where it was.
-
-    Raises:
-        ConfigError: no slot is left.
-    """
-    slots = dict(known)
-    free = max(slots.values(), default=first - 1) + 1
-    for endpoint in endpoints:
-        for entity in endpoint.entities:
-            if (endpoint.name, entity.name) not in slots:
-                if free >= limit:
-                    raise ConfigError([_no_slot(endpoint, limit)])
-                slots[endpoint.name, entity.name] = free
-                free += 1
-    return slots
-
-
-def _move(before: InForce, endpoints: Mapping[str, EndpointConfig], notices: tuple[str, ...], slot_limit: int) -> tuple[InForce, list[str]]:
+def _move(
+    before: InForce, entries: Mapping[str, Entry], notices: tuple[str, ...], slots: SlotTable
+) -> tuple[InForce, list[str]]:
     """What is in force afterwards, and the names of the endpoints that are different: set first, then removed."""
-    versions = next_versions(before.versions, endpoints)
-    slots = next_slots(before.slots, endpoints.values(), before.first_slot, slot_limit)
-    after = InForce(before.revision + 1, endpoints, versions, slots, notices, before.first_slot)
-    changed = [name for name in endpoints if versions[name] != before.versions.get(name)]
-    return after, changed + [name for name in before.endpoints if name not in endpoints]
+    revision = before.revision + 1
+    changed = [name for name, entry in entries.items() if (old := before.entries.get(name)) is None or old.version != entry.version]
+    removed = [name for name in before.entries if name not in entries]
+    since = {**before.since, **dict.fromkeys(changed, revision)}
+    for name in removed:
+        since.pop(name, None)
+    return InForce(revision, entries, slots, notices, since), changed + removed
 
 
 def _whole(in_force: InForce) -> ChangeDocument:
     return {
         "full": True,
-        "set": [in_force.document(name) for name in in_force.endpoints],
+        "set": [in_force.document(name) for name in in_force.entries],
         "remove": [],
         "notices": list(in_force.notices),
     }
 
 
-def _no_slot(endpoint: EndpointConfig, limit: int) -> str:
-    return (
-        f"{endpoint.place}: error: endpoint {endpoint.name!r} needs more places for counters than there are: {limit - 1} served "
-        "models in one life of splitter, those that were removed included; a restart of splitter gives their places free"
-    )
-
-
-def _line(before: InForce, after: InForce, name: str) -> str:
+def _line(before: InForce, after: InForce, name: str, by: str = "") -> str:
     """`multi-model v3: challenger 10 → 50 (config/multi-model.yaml:5)`."""
-    old, new = before.endpoints.get(name), after.endpoints.get(name)
-    place = changed_at(old, new)
-    where = f"{place.file}:{place.line}" if new is not None and place.line else place.file
-    return f"{name} v{after.versions[name].version}: {changes(old, new)} ({where})"
+    old, new = before.entries.get(name), after.entries.get(name)
+    was, now = old.config if old else None, new.config if new else None
+    place = changed_at(was, now)
+    where = f"{place.file}:{place.line}" if now is not None and place.line else place.file
+    entry = new or old
+    number = f" v{entry.version}" if entry is not None else ""
+    return f"{name}{number}: {changes(was, now)} ({where}{', ' + by if by else ''})"

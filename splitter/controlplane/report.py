@@ -41,9 +41,9 @@ class Report:
         lines: list[str] = []
         for name in listed(in_force):
             lines += _endpoint_lines(in_force, name, unreachable, paint)
-        if len(in_force.endpoints) > MOST_ENDPOINTS:
-            lines.append(f"… and {len(in_force.endpoints) - MOST_ENDPOINTS} more endpoints")
-        if not in_force.endpoints:
+        if len(in_force.entries) > MOST_ENDPOINTS:
+            lines.append(f"… and {len(in_force.entries) - MOST_ENDPOINTS} more endpoints")
+        if not in_force.entries:
             lines.append(paint(_YELLOW, "no endpoint is configured: every prediction is answered with 404"))
         self.say(*lines)
 
@@ -57,7 +57,7 @@ class Report:
 
 def listed(in_force: InForce) -> list[str]:
     """The endpoints that the start shows."""
-    return sorted(in_force.endpoints)[:MOST_ENDPOINTS]
+    return sorted(in_force.entries)[:MOST_ENDPOINTS]
 
 
 def percent(tickets: int) -> str:
@@ -70,9 +70,10 @@ def plural(count: int, noun: str) -> str:
 
 
 def _endpoint_lines(in_force: InForce, name: str, unreachable: Mapping[str, str], paint: _Paint) -> Iterable[str]:
-    endpoint = in_force.endpoints[name]
+    entry = in_force.entries[name]
+    endpoint = entry.config
     place = f"({endpoint.place.file}:{endpoint.place.line})"
-    yield f"{paint(_BOLD, name)} v{in_force.versions[name].version} {paint(_DIM, place)}"
+    yield f"{paint(_BOLD, name)} v{entry.version} {paint(_DIM, place)}"
     width = max(len(entity.name) for entity in endpoint.entities)
     shares = [percent(entity.tickets) for entity in endpoint.entities]
     share_width = max(map(len, shares))

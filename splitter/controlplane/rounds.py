@@ -1,18 +1,30 @@
-"""When the files are looked at: every 250 ms, and when somebody asks. One look at a time; who asks during one shares the next."""
+"""One change at a time: what the store has seen, what somebody asks to be read again, what a call wishes.
+
+A round takes everything that waits. What comes during one shares the next, so a hundred calls a second need far fewer than a hundred
+writes and publications.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import traceback
-from contextlib import suppress
-from typing import Protocol
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
+from splitter.controlplane.api.control import Applied
+from splitter.controlplane.changes import Wish
 from splitter.controlplane.follow import Outcome
-from splitter.controlplane.metrics import Metrics
+from splitter.controlplane.metrics import Metrics, Result
 from splitter.controlplane.report import Report
 from splitter.errors import InternalError, NoCapacity, SplitterError
 
-POLL_S = 0.25
+MOST_WAITING = 1000
+"""More wishes are refused at once: each holds its connection and its body."""
+REST_S = 0.25
+"""After the watch has failed."""
+
+T = TypeVar("T")
 
 
 class Follower(Protocol):
@@ -20,22 +32,41 @@ class Follower(Protocol):
 
     async def look(self, *, forced: bool = False) -> Outcome: ...
 
+    async def change(self, wishes: Sequence[Wish]) -> list[Applied | SplitterError]: ...
+
     async def publish_again(self) -> None: ...
 
 
-class Rounds:
-    """A fault in a look is reported, told to who asked, and the old configuration goes on."""
+class Watched(Protocol):
+    """What tells of changes: `Store`."""
 
-    def __init__(self, following: Follower, metrics: Metrics, report: Report, poll_s: float = POLL_S) -> None:
+    def watch(self) -> AsyncIterator[None]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A wish and who waits for what becomes of it."""
+
+    wish: Wish
+    answer: asyncio.Future[Applied]
+
+
+class Rounds:
+    """A fault in a round is reported, told to who asked, and the old configuration goes on."""
+
+    def __init__(self, following: Follower, store: Watched, metrics: Metrics, report: Report) -> None:
         self._following = following
+        self._store = store
         self._metrics = metrics
         self._report = report
-        self._poll_s = poll_s
         self._wake = asyncio.Event()
         self._asked: list[asyncio.Future[Outcome]] = []
+        self._wishes: list[_Waiting] = []
+        self._look = False
         self._forced = False
         self._again = False
         self._ended = False
+        self._last_failure = ""
 
     async def reload(self) -> Outcome:
         """The outcome of a forced look that begins after this call.
@@ -51,6 +82,22 @@ class Rounds:
         self._wake.set()
         return await asked
 
+    async def change(self, wish: Wish) -> Applied:
+        """What became of a wish, once every worker holds it. Who asks and goes away does not take it back.
+
+        Raises:
+            NoCapacity: splitter is draining, or too many wait.
+            SplitterError: it was not done.
+        """
+        if self._ended:
+            raise _ending()
+        if len(self._wishes) >= MOST_WAITING:
+            raise NoCapacity(f"{MOST_WAITING} changes wait already")
+        waiting = _Waiting(wish, asyncio.get_running_loop().create_future())
+        self._wishes.append(waiting)
+        self._wake.set()
+        return await waiting.answer
+
     def force(self) -> None:
         """A forced look soon, whose outcome nobody waits for."""
         self._forced = True
@@ -61,43 +108,97 @@ class Rounds:
         self._wake.set()
 
     def end(self) -> None:
-        """No look begins any more."""
+        """No round begins any more."""
         self._ended = True
         self._wake.set()
+
+    async def watch(self) -> None:
+        """For ever: a look whenever the store has seen something."""
+        while True:
+            try:
+                async for _ in self._store.watch():
+                    self._look = True
+                    self._wake.set()
+            except Exception as exc:  # noqa: BLE001 - an edit that cannot be seen must not end the process
+                self._complain(exc)
+                await asyncio.sleep(REST_S)
 
     async def run(self) -> None:
         """Until `end`."""
         while not self._ended:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_s):
-                    await self._wake.wait()
+            await self._wake.wait()
             self._wake.clear()
             if not self._ended:
                 await self._round()
         for asked in self._asked:
             _tell(asked, _ending())
+        for waiting in self._wishes:
+            _tell(waiting.answer, _ending())
 
     async def _round(self) -> None:
         asked, self._asked = self._asked, []
         forced, self._forced = self._forced or bool(asked), False
         again, self._again = self._again, False
+        look, self._look = self._look or forced, False
+        if look:
+            await self._look_round(asked, forced)
+        if again:
+            await self._publish_again()
+        if self._wishes:
+            wishes, self._wishes = self._wishes, []
+            await self._change_round(wishes)
+
+    async def _look_round(self, asked: Sequence[asyncio.Future[Outcome]], forced: bool) -> None:
         answer: Outcome | SplitterError
         try:
             answer = await self._following.look(forced=forced)
+            self._last_failure = ""
             if not answer.idle:
                 self._metrics.count_reload(applied=not answer.refused)
-            if again:
-                await self._following.publish_again()
+                self._metrics.count_change("file", "applied", len(answer.applied))
         except Exception as exc:  # noqa: BLE001 - whatever is wrong with an edit, serving goes on
-            self._report.complain(*"".join(traceback.format_exception(exc)).splitlines())
-            self._report.complain("splitter: the configuration could not be looked at; what was in force before stays in force")
-            self._again = not again  # it may have failed between two steps: the next round publishes everything that is in force
-            answer = InternalError("the reload has failed, the old configuration stays in force; splitter's log says how")
+            answer = self._failed(exc)
         for waiting in asked:
             _tell(waiting, answer)
 
+    async def _publish_again(self) -> None:
+        try:
+            await self._following.publish_again()
+        except Exception as exc:  # noqa: BLE001 - as above
+            self._failed(exc)
+            self._again = False  # the supervisor asks again
 
-def _tell(asked: asyncio.Future[Outcome], answer: Outcome | SplitterError) -> None:
+    async def _change_round(self, waiting: Sequence[_Waiting]) -> None:
+        answers: Sequence[Applied | SplitterError]
+        try:
+            answers = await self._following.change([each.wish for each in waiting])
+        except Exception as exc:  # noqa: BLE001 - as above
+            answers = [self._failed(exc)] * len(waiting)
+        for each, answer in zip(waiting, answers, strict=True):
+            self._metrics.count_change("api", _result(answer))
+            _tell(each.answer, answer)
+
+    def _failed(self, exc: Exception) -> SplitterError:
+        """It may have failed between two steps: a later round loads everything again and publishes all that is in force."""
+        if str(exc) != self._last_failure:  # what goes on failing is told once
+            self._complain(exc)
+            self._report.complain("splitter: the configuration could not be changed; what was in force before stays in force")
+        self._last_failure = str(exc)
+        self._look = self._again = True
+        asyncio.get_running_loop().call_later(REST_S, self._wake.set)
+        return InternalError("the change has failed, the old configuration stays in force; splitter's log says how")
+
+    def _complain(self, exc: Exception) -> None:
+        self._report.complain(*"".join(traceback.format_exception(exc)).splitlines())
+
+
+def _result(answer: Applied | SplitterError) -> Result:
+    if isinstance(answer, SplitterError):
+        return "refused" if answer.blame == "client" else "failed"
+    return "applied" if answer.changed else "unchanged"
+
+
+def _tell(asked: asyncio.Future[T], answer: T | SplitterError) -> None:
     if asked.done():  # who asked has gone
         return
     if isinstance(answer, SplitterError):

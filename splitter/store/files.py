@@ -26,6 +26,7 @@ SUFFIXES = (".yaml", ".yml")
 
 # Device and inode tell where a symbolic link leads to now. ctime also shows a rewrite that sets mtime back (cp -p, touch -d).
 Signature: TypeAlias = tuple[int, ...]
+Read: TypeAlias = Callable[[str, bytes], Source]
 _GONE: Signature = ()
 
 
@@ -65,11 +66,16 @@ class FileWatch:
     """Polls files and folders by stat. Not thread-safe; blocking, about 30 ms for 10,000 files."""
 
     def __init__(
-        self, paths: Sequence[str], clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
+        self,
+        paths: Sequence[str],
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        read: Read = read_source,
     ) -> None:
         """`clock` is monotonic. `wall` tells the age of a file at the first look alone, so that a start needs no settling; later
-        it is not asked, since it can jump."""
+        it is not asked, since it can jump. `read` makes a source of a file's bytes."""
         self._paths = tuple(paths)
+        self._read = read
         self._clock = clock
         self._wall = wall
         self._files: dict[str, _Seen] = {}
@@ -84,7 +90,7 @@ class FileWatch:
         for file, (path, status) in found.files.items():
             seen = self._note(file, path, _signature(status), now - self._age(status))
             seen.reported = seen.reported and not forced
-            if not seen.reported and now - seen.since_s >= SETTLE_S and (source := _read(file, seen.signature)) is not None:
+            if not seen.reported and now - seen.since_s >= SETTLE_S and (source := self._read_file(file, seen.signature)) is not None:
                 candidates[file] = source
                 seen.reported = seen.was_read = True
         for file, known in list(self._files.items()):
@@ -98,6 +104,10 @@ class FileWatch:
         problems, is_settling = self._path_problems({**found.unreachable, **found.empty}, now)
         self._is_first = False
         return Look(candidates, problems, is_settling or any(not seen.reported for seen in self._files.values()))
+
+    def _read_file(self, file: str, signature: Signature) -> Source | None:
+        read = _read(file, signature)
+        return self._read(file, read) if isinstance(read, bytes) else read
 
     def _scan(self) -> _Found:
         found = _Found({}, {}, {})
@@ -169,8 +179,8 @@ def _signature(status: os.stat_result | OSError) -> Signature:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def _read(file: str, signature: Signature) -> Source | None:
-    """The file's content, None if it is not (or did not stay) what `signature` tells."""
+def _read(file: str, signature: Signature) -> bytes | Source | None:
+    """The file's content, or the source that says why it cannot be read; None if it is not (or did not stay) what `signature` tells."""
     try:
         # A named pipe would block without O_NONBLOCK.
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -185,7 +195,7 @@ def _read(file: str, signature: Signature) -> Source | None:
         return unreadable(file, _why_not(file, exc))
     finally:
         os.close(descriptor)
-    return read_source(file, data) if is_same else None
+    return data if is_same else None
 
 
 def _read_bounded(descriptor: int) -> bytes:

@@ -80,7 +80,8 @@ class Contents:
 
     `problems`: everything that is held back now, `file:line:col: error: …`. `notices`: a sentence for each place that is not in force
     as it stands, for /ready. `news`: what has got better since the last time. `warnings`: what could not be kept or was lost.
-    `keeps_old`: something in `entries` is not what its place says now.
+    `keeps_old`: something in `entries` is not what its place says now. `differs`: something was written since the last time, be it only
+    a comment. `before`, on the first call: what was stored when this place was last in use, as far as it is known.
     """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
@@ -89,6 +90,8 @@ class Contents:
     news: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     keeps_old: bool = False
+    differs: bool = False
+    before: Mapping[str, Entry] = field(default_factory=dict)
 
 
 class Store(Protocol):

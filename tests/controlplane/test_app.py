@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import pytest
@@ -8,21 +9,21 @@ from aiohttp import http_parser, web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
+from splitter.controlplane.api.control import Applied, Decide
 from splitter.controlplane.app import make_app, refuse_python_parser
 from splitter.controlplane.follow import Outcome
-from splitter.controlplane.publisher import InForce, next_step
+from splitter.controlplane.publisher import InForce
 from splitter.controlplane.report import Report
 from splitter.errors import NoCapacity, SplitterError, StartError
-from tests.controlplane.scenery import compiled, yaml
+from splitter.store.interface import Entry
+from tests.controlplane.scenery import entries, step_to, yaml
 
 Client: TypeAlias = TestClient[web.Request, web.Application]
 
 
 class FakeControl:
     def __init__(self) -> None:
-        step = next_step(InForce(), compiled(a=yaml(2.5)), ("a notice",), 100)
-        assert step is not None
-        self._in_force = step.after
+        self._in_force = step_to(InForce(), entries(a=yaml(2.5)), ("a notice",)).after
         self.outcome: Outcome | SplitterError = Outcome(("multi-model v2: challenger 10 → 50 (config/a.yaml:5)",), ())
 
     @property
@@ -34,10 +35,26 @@ class FakeControl:
             raise self.outcome
         return self.outcome
 
-    def metrics(self) -> str:
+    async def metrics(self) -> Sequence[bytes]:
         if self.outcome == Outcome():
             raise RuntimeError("a bug")
-        return "splitter_up 1\n"
+        return [b"splitter_up", b" 1\n"]
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        return self._in_force.entries
+
+    async def change(self, name: str, decide: Decide, author: str) -> Applied:
+        raise NoCapacity("draining")
+
+    def is_held(self, name: str) -> bool:
+        return True
+
+    async def endpoint_metrics(self, name: str) -> str:
+        return ""
+
+    def logs(self, name: str, served_model: str) -> str:
+        return ""
 
 
 @pytest.fixture
@@ -67,6 +84,7 @@ async def test_config_shows_what_is_in_force(client: Client) -> None:
     assert (shown["revision"], shown["notices"]) == (1, ["a notice"])
     (endpoint,) = shown["endpoints"]
     assert (endpoint["name"], endpoint["version"], endpoint["defined_at"]) == ("multi-model", 1, "config/a.yaml:2:3")
+    assert len(endpoint["hash"]) == 64
     assert endpoint["served_models"] == [
         {"name": "current", "traffic": 97.5, "urls": ["http://127.0.0.1:1/invocations"]},
         {"name": "challenger", "traffic": 2.5, "urls": ["http://127.0.0.1:2/invocations"]},
@@ -112,13 +130,9 @@ async def test_a_wrong_method(client: Client) -> None:
     assert (await answer.json())["error_code"] == "BAD_REQUEST"
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", ""), ("PUT", "/chat/config"), ("DELETE", "/chat")])
-async def test_the_api_of_serving_endpoints_is_not_there_yet(client: Client, method: str, path: str) -> None:
-    answer = await client.request(method, "/api/2.0/serving-endpoints" + path)
-    assert answer.status == 501
-    body = await answer.json()
-    assert body["error_code"] == "NOT_IMPLEMENTED"
-    assert "YAML" in body["message"]
+async def test_the_api_of_serving_endpoints_is_there(client: Client) -> None:
+    answer = await client.get("/api/2.0/serving-endpoints/multi-model")
+    assert (await answer.json())["name"] == "multi-model"
 
 
 async def test_a_fault_is_logged_and_not_told(client: Client, control: FakeControl, err: io.StringIO) -> None:

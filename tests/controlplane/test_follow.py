@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import orjson
 import pytest
@@ -16,30 +18,51 @@ from splitter.controlplane.follow import Following, Life, Outcome
 from splitter.controlplane.publisher import Step
 from splitter.controlplane.report import Report
 from splitter.errors import StartError
-from splitter.store.state import INDEX, State, StateFolder
+from splitter.store.file_store import FileStore
+from splitter.store.ledger import Ledger
+from splitter.store.ledger_file import DATABASE
 from tests.controlplane.scenery import yaml
 
 BAD = yaml(10).replace("traffic: 10", "trafic: 10")
 
 
 class Process:
-    """One life of the control plane, as far as following goes; `published` is what the workers were sent."""
+    """One life of the control plane, as far as following goes; `published` is what the workers were sent. A later one on the same
+    folder begins when the earlier one has ended."""
+
+    _running: ClassVar[dict[Path, FileStore]] = {}
 
     def __init__(self, folder: Path, *, revision: int = 0, life: str = "life", slots: int = 100, used_slot: int = 0) -> None:
         self.folder = folder
         self.out, self.err = io.StringIO(), io.StringIO()
         self.published: list[Step] = []
         self.before_publishing: Callable[[Step], None] = lambda step: None
+        self.cleared: list[int] = []
+        self.held = True
         report = Report(self.out, self.err)
-        told = Life(revision, life, slots, lambda: used_slot)
-        self.following = Following((str(folder / "config"),), StateFolder(folder / "state"), report, self._publish, told)
+        told = Life(
+            revision=revision,
+            name=life,
+            slot_limit=slots,
+            slots_file=folder / "state" / "slots.json",
+            used_slot=lambda: used_slot,
+            is_free=lambda slot, removed_at: False,
+            clear=self.cleared.append,
+            holders=lambda revision: 3,
+            workers=4,
+        )
+        self.store = FileStore((str(folder / "config"),), folder / "state", strict=revision == 0)
+        self.following = Following(self.store, report, self._publish, told)
 
     async def _publish(self, step: Step) -> bool:
         self.before_publishing(step)
         self.published.append(step)
-        return True
+        return self.held
 
     async def start(self) -> Step:
+        if (earlier := self._running.pop(self.folder, None)) is not None:
+            await earlier.close()
+        self._running[self.folder] = self.store
         async with asyncio.timeout(10):
             await self.following.start()
         return self.published[-1]
@@ -71,6 +94,7 @@ def _taken(stream: io.StringIO) -> list[str]:
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "config").mkdir()
     write(tmp_path, "a", yaml(10))
+    Ledger.begin(tmp_path / "state")
     return tmp_path
 
 
@@ -148,7 +172,7 @@ async def test_a_bad_file_at_the_start_leaves_the_last_good_version_in_force_lou
     assert (versions(step), tickets(step)["challenger"]) == ({"multi-model": 1}, 1000)
     problem, sentence = process.complained()
     assert problem == 'config/a.yaml:5:45: error: unknown field "trafic" of a served model; did you mean "traffic"?'
-    assert sentence.startswith("splitter: STARTED WITH THE LAST GOOD VERSION of config/a.yaml, from the state directory")
+    assert sentence.startswith("splitter: STARTED WITH THE LAST GOOD VERSION: config/a.yaml is refused, its last good content stays")
     (notice,) = step.document["notices"]
     assert "a.yaml is refused, its last good content stays in force" in notice
     assert process.following.problems
@@ -167,23 +191,39 @@ async def test_a_start_after_that_still_knows_the_last_good_version(folder: Path
         assert tickets(await Process(folder).start())["challenger"] == 1000
 
 
-@pytest.mark.parametrize("torn", [b"", b"{", b'{"format": 1}'])
-async def test_a_torn_state_is_reported_and_serving_goes_on(folder: Path, torn: bytes) -> None:
+async def test_a_damaged_state_is_reported_and_versions_begin_at_the_unix_time(folder: Path) -> None:
     await Process(folder).start()
-    (folder / "state" / INDEX).write_bytes(torn)
+    await Process._running.pop(folder).close()
+    (folder / "state" / DATABASE).write_bytes(b"torn")
+    before_s = int(time.time())
     process = Process(folder)
-    assert versions(await process.start()) == {"multi-model": 1}
-    (line,) = process.complained()
-    assert "state/state.json: the saved state cannot be read" in line
+    (version,) = versions(await process.start()).values()
+    assert before_s <= version <= time.time()
+    lines = process.complained()
+    assert any(DATABASE in line for line in lines)
+    assert any(f"versions begin at {version}, the time in seconds" in line for line in lines)
+
+
+async def test_without_any_state_versions_begin_at_the_unix_time_and_go_on_from_there(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    write(tmp_path, "a", yaml(10))
+    process = Process(tmp_path)
+    (version,) = versions(await process.start()).values()
+    assert version > 1_700_000_000
+    write(tmp_path, "a", yaml(20))
+    assert versions_of_outcome(await process.next_outcome()) == [f"v{version + 1}"]
+    assert versions(await Process(tmp_path).start()) == {"multi-model": version + 1}
 
 
 async def test_a_state_that_cannot_be_written_is_reported_and_serving_goes_on(folder: Path) -> None:
+    (folder / "state" / DATABASE).unlink()
+    (folder / "state").rmdir()
     (folder / "state").write_text("a file and no folder")
     process = Process(folder)
     await process.start()
-    assert any("the state cannot be saved" in line for line in process.complained())
+    assert any(line.startswith("splitter: ") and "state" in line for line in process.complained())
     write(folder, "a", yaml(20))
-    assert versions_of_outcome(await process.next_outcome()) == ["v2"]
+    assert len(versions_of_outcome(await process.next_outcome())) == 1
 
 
 def versions_of_outcome(outcome: Outcome) -> list[str]:
@@ -191,7 +231,9 @@ def versions_of_outcome(outcome: Outcome) -> list[str]:
 
 
 async def test_a_saved_configuration_that_is_not_good_any_more_is_not_used(folder: Path) -> None:
-    StateFolder(folder / "state").save(State(sources={str(folder / "config" / "a.yaml"): b"endpoints: ["}))
+    ledger, _ = Ledger.open(folder / "state")
+    ledger.write((), {str(folder / "config" / "a.yaml"): b"endpoints: ["})
+    ledger.close()
     process = Process(folder)
     await process.start()
     assert any("not valid any more" in line for line in process.complained())
@@ -209,7 +251,7 @@ async def test_a_restart_publishes_above_the_newest_revision_with_the_same_slots
     await first.next_outcome()
     step = await Process(folder, revision=3).start()
     assert (step.kind, step.after.revision) == (Kind.PUBLISH_FULL, 4)
-    assert step.after.slots == first.published[-1].after.slots
+    assert step.after.slots.by_key == first.published[-1].after.slots.by_key
 
 
 async def test_another_life_numbers_slots_afresh(folder: Path) -> None:
@@ -217,12 +259,12 @@ async def test_another_life_numbers_slots_afresh(folder: Path) -> None:
     await first.start()
     write(folder, "a", yaml(10, name="renamed"))
     await first.next_outcome()
-    assert sorted((await Process(folder).start()).after.slots.values()) == [1, 2]
+    assert sorted((await Process(folder).start()).after.slots.by_key.values()) == [1, 2]
 
 
 async def test_slots_that_were_lost_begin_above_what_was_counted(folder: Path) -> None:
     step = await Process(folder, revision=5, used_slot=17).start()
-    assert sorted(step.after.slots.values()) == [18, 19]
+    assert sorted(step.after.slots.by_key.values()) == [18, 19]
 
 
 async def test_a_restart_says_what_changed_meanwhile(folder: Path) -> None:
@@ -250,11 +292,11 @@ async def test_a_restart_while_the_folder_is_away_keeps_what_was_in_force(folder
 
     (folder / "away" / "a.yaml").rename(folder / "away" / "b.yaml")
     (folder / "away").rename(folder / "config")
-    while list(StateFolder(folder / "state").load()[0].sources) != [str(folder / "config" / "b.yaml")]:
+    while process.following.in_force.entries["multi-model"].config.place.file != str(folder / "config" / "b.yaml"):
         await process.next_outcome()
     assert process.following.problems == ()
     assert all(step.document["remove"] == [] for step in process.published)
-    assert process.following.in_force.versions["multi-model"].version == 1
+    assert process.following.in_force.entries["multi-model"].version == 1
 
 
 async def test_a_restart_after_everything_was_deleted_serves_nothing(folder: Path) -> None:
@@ -288,7 +330,10 @@ async def test_an_unchanged_reload_publishes_nothing(folder: Path) -> None:
     write(folder, "a", "# only a comment\n" + yaml(10))
     assert (await process.next_outcome()).applied == ()
     assert len(process.published) == 1
-    assert StateFolder(folder / "state").load()[0].sources[str(folder / "config" / "a.yaml")].startswith(b"# only")
+    await process.store.close()
+    ledger, _ = Ledger.open(folder / "state")
+    assert ledger.sources()[str(folder / "config" / "a.yaml")].startswith(b"# only")
+    ledger.close()
 
 
 async def test_a_reload_that_was_asked_for_waits_for_what_is_being_written(folder: Path) -> None:
@@ -364,17 +409,17 @@ async def test_more_entities_than_slots_are_refused_with_a_clear_error(folder: P
     await process.start()
     write(folder, "b", yaml(10, name="other"))
     outcome = await process.next_outcome()
-    assert "more places for counters" in outcome.refused[0]
+    assert "no place left for the counters" in outcome.refused[0]
     assert [step.after.revision for step in process.published] == [1]
     write(folder, "a", yaml(20))  # the other edit waits with it, and both are tried again
-    assert "more places for counters" in (await process.next_outcome()).refused[0]
+    assert "no place left for the counters" in (await process.next_outcome()).refused[0]
     (folder / "config" / "b.yaml").unlink()
     outcome = await process.next_outcome()
     assert (versions_of_outcome(outcome), outcome.refused) == (["v2"], ())
 
 
 async def test_more_entities_than_slots_at_the_start_are_fatal(folder: Path) -> None:
-    with pytest.raises(StartError, match="more places for counters"):
+    with pytest.raises(StartError, match="no place left for the counters"):
         await Process(folder, slots=2).start()
 
 

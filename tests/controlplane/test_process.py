@@ -25,6 +25,7 @@ from splitter.controlplane.publisher import InForce, full_step
 from splitter.controlplane.report import Report
 from splitter.settings import ControlStart, Settings, dumps
 from splitter.shared_memory import READY, WORKER_RESTARTS, Layout
+from splitter.store.ledger import Ledger
 from splitter.telemetry.slab import Count, slot_base
 from tests.controlplane.scenery import yaml
 
@@ -91,6 +92,7 @@ async def control_plane(
 ) -> AsyncIterator[Control]:
     """`revision` is that of the START frame; None sends none. `memory`: the descriptor of an earlier one's, else a new memory."""
     (folder / "c.sock").unlink(missing_ok=True)
+    Ledger.begin(folder / "state")
     ours, theirs = socket.socketpair()
     memory_fd = shared_memory.create(LAYOUT) if memory is None else os.dup(memory)
     with theirs, socket.socket(socket.AF_UNIX) as listener:

@@ -5,10 +5,10 @@ import io
 import pytest
 
 from splitter import __version__
-from splitter.controlplane.publisher import InForce, next_step
+from splitter.controlplane.publisher import InForce
 from splitter.controlplane.report import MOST_ENDPOINTS, Report, percent
 from splitter.settings import Settings
-from tests.controlplane.scenery import compiled, yaml
+from tests.controlplane.scenery import in_force, yaml
 
 
 class Terminal(io.StringIO):
@@ -24,12 +24,6 @@ class GoneTerminal(io.StringIO):
 class AsciiTerminal(io.StringIO):
     def write(self, text: str) -> int:
         return super().write(text.encode("ascii").decode())
-
-
-def in_force(**files: str) -> InForce:
-    step = next_step(InForce(), compiled(**files), (), 1000)
-    assert step is not None
-    return step.after
 
 
 def test_the_list_of_endpoints_is_plain_when_piped() -> None:

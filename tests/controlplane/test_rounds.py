@@ -2,20 +2,33 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
+from splitter.config.source import Drafted
+from splitter.controlplane.api.control import Applied
+from splitter.controlplane.changes import Wish
 from splitter.controlplane.follow import Outcome
-from splitter.controlplane.metrics import Metrics
+from splitter.controlplane.metrics import Metrics, View
 from splitter.controlplane.report import Report
 from splitter.controlplane.rounds import Rounds
-from splitter.errors import InternalError, NoCapacity
+from splitter.errors import Conflict, InternalError, NoCapacity, SplitterError
 from splitter.shared_memory import RELOADS_APPLIED, RELOADS_REFUSED, Layout
+from splitter.store.interface import Entry
 
-NEVER_S = 3600.0
 LAYOUT = Layout(stripes=1, slots=2)
+
+
+DONE = Applied(None, True, 2, 2, 1.0)
+
+
+def wish(name: str) -> Wish:
+    def decide(entry: Entry | None) -> Drafted | None:
+        return None
+
+    return Wish(name, decide, "anonymous")
 
 
 class FakeFollowing:
@@ -28,6 +41,18 @@ class FakeFollowing:
         self.gate = asyncio.Event()
         self.gate.set()
         self.published_again = asyncio.Event()
+        self.changes: list[list[str]] = []
+        self.changing = asyncio.Event()
+        self.refusing: set[str] = set()
+
+    async def change(self, wishes: Sequence[Wish]) -> list[Applied | SplitterError]:
+        """Each wish is done, except those for a refused name; all of them fail with an outcome that is an exception."""
+        self.changes.append([wish.name for wish in wishes])
+        self.changing.set()
+        await self.gate.wait()
+        if self.outcomes and isinstance(self.outcomes[0], Exception):
+            raise self.outcomes.pop(0)  # type: ignore[misc]  # looked at the line before
+        return [Conflict(wish.name) if wish.name in self.refusing else DONE for wish in wishes]
 
     async def look(self, *, forced: bool = False) -> Outcome:
         self.looks.append(forced)
@@ -42,29 +67,103 @@ class FakeFollowing:
         self.published_again.set()
 
 
+class FakeStore:
+    """Yields as often as `seen` is set."""
+
+    def __init__(self) -> None:
+        self.seen = asyncio.Event()
+        self.faults: list[Exception] = []
+
+    async def watch(self) -> AsyncIterator[None]:
+        while True:
+            await self.seen.wait()
+            self.seen.clear()
+            if self.faults:
+                raise self.faults.pop()
+            yield
+
+
 class Scene:
-    def __init__(self, following: FakeFollowing, poll_s: float) -> None:
+    def __init__(self, following: FakeFollowing) -> None:
+        self.store = FakeStore()
         self.words = memoryview(bytearray(LAYOUT.size_bytes)).cast("Q")
         self.err = io.StringIO()
-        self.rounds = Rounds(following, Metrics(self.words, LAYOUT), Report(io.StringIO(), self.err), poll_s)
+        metrics = Metrics(self.words, LAYOUT, lambda: View(0, {}, {}, True))
+        self.rounds = Rounds(following, self.store, metrics, Report(io.StringIO(), self.err))
 
 
 @asynccontextmanager
-async def running(following: FakeFollowing, poll_s: float = NEVER_S) -> AsyncIterator[Scene]:
-    scene = Scene(following, poll_s)
+async def running(following: FakeFollowing) -> AsyncIterator[Scene]:
+    scene = Scene(following)
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         group.create_task(scene.rounds.run())
+        watching = group.create_task(scene.rounds.watch())
         yield scene
         scene.rounds.end()
+        watching.cancel()
 
 
-async def test_files_are_polled() -> None:
+async def test_what_the_store_has_seen_is_looked_at() -> None:
     following = FakeFollowing()
-    async with running(following, poll_s=0.001):
-        while len(following.looks) < 3:
+    async with running(following) as scene:
+        for _ in range(2):
             following.looked.clear()
+            scene.store.seen.set()
             await following.looked.wait()
-    assert not any(following.looks)
+    assert following.looks == [False, False]
+
+
+async def test_a_watch_that_fails_is_told_and_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("splitter.controlplane.rounds.REST_S", 0.001)
+    following = FakeFollowing()
+    async with running(following) as scene:
+        scene.store.faults.append(RuntimeError("a bug in the watch"))
+        scene.store.seen.set()
+        while "a bug in the watch" not in scene.err.getvalue():  # noqa: ASYNC110 - a stream tells nobody
+            await asyncio.sleep(0.001)
+        scene.store.seen.set()
+        await following.looked.wait()
+
+
+async def test_wishes_that_wait_are_one_change() -> None:
+    following = FakeFollowing()
+    following.gate.clear()
+    following.refusing = {"c"}
+    async with running(following) as scene:
+        first = asyncio.create_task(scene.rounds.change(wish("a")))
+        await following.changing.wait()
+        later = [asyncio.create_task(scene.rounds.change(wish(name))) for name in "bcd"]
+        await asyncio.sleep(0)
+        following.gate.set()
+        assert await first == DONE
+        done = await asyncio.gather(*later, return_exceptions=True)
+    assert following.changes == [["a"], ["b", "c", "d"]]
+    assert (done[0], done[2]) == (DONE, DONE)
+    assert isinstance(done[1], Conflict)
+
+
+async def test_a_fault_in_a_change_is_told_to_everyone_who_wished() -> None:
+    following = FakeFollowing(RuntimeError("a bug"))
+    async with running(following) as scene:
+        answers = await asyncio.gather(*(scene.rounds.change(wish(name)) for name in "ab"), return_exceptions=True)
+        assert [type(answer) for answer in answers] == [InternalError, InternalError]
+        assert "RuntimeError: a bug" in scene.err.getvalue()
+        assert await scene.rounds.change(wish("c")) == DONE
+
+
+async def test_too_many_wishes_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("splitter.controlplane.rounds.MOST_WAITING", 2)
+    following = FakeFollowing()
+    following.gate.clear()
+    async with running(following) as scene:
+        scene.rounds.force()
+        await following.looked.wait()
+        waiting = [asyncio.create_task(scene.rounds.change(wish(name))) for name in "ab"]
+        await asyncio.sleep(0)
+        with pytest.raises(NoCapacity, match="wait already"):
+            await scene.rounds.change(wish("c"))
+        following.gate.set()
+        assert await asyncio.gather(*waiting) == [DONE, DONE]
 
 
 async def test_who_asks_gets_the_outcome_of_a_forced_look() -> None:

@@ -19,13 +19,14 @@ SplitterError to refuse, and nothing is changed then."""
 @dataclass(frozen=True, slots=True)
 class Applied:
     """A change that is stored and published. `entry` is None when the endpoint was removed. `workers` of `of` hold it after `ms`
-    milliseconds; `held` says that all of them do, so that no request is routed by what was before."""
+    milliseconds; `held` says that all of them do, so that no request is routed by what was before. `changed`: it was not so before."""
 
     entry: Entry | None
     held: bool
     workers: int
     of: int
     ms: float
+    changed: bool = True
 
 
 class Control(Protocol):
