@@ -186,6 +186,21 @@ class NoCapacity(SplitterError):
     retry_after_s = 1
 
 
+class ControlPlaneAway(SplitterError):
+    """It ended or could not be reached before it answered; it is replaced within a second."""
+
+    status = 503
+    code = "TEMPORARILY_UNAVAILABLE"
+    retry_after_s = 1
+
+
+class ControlPlaneSlow(SplitterError):
+    """No answer in time. 504, which none of the known clients sends again by itself: the change may still be made."""
+
+    status = 504
+    code = "DEADLINE_EXCEEDED"
+
+
 class InternalError(SplitterError):
     """A fault in splitter. The answer names no detail; the log does."""
 

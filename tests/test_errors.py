@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -59,12 +60,23 @@ def test_the_statuses_that_clients_depend_on() -> None:
     assert statuses["UnknownEndpoint"] == statuses["NoSuchRoute"] == 404
     assert statuses["UpstreamUnreachable"] == 503
     assert statuses["UpstreamTimeout"] == 504
+    assert statuses["ControlPlaneAway"] == 503
+    assert statuses["ControlPlaneSlow"] == 504
     assert statuses["UpstreamClosed"] == statuses["UpstreamMalformed"] == 502
     assert errors.UnknownEndpoint.code == "RESOURCE_DOES_NOT_EXIST"
 
 
 def test_only_a_connection_that_never_was_is_safe_to_try_again() -> None:
     assert [kind for kind in KINDS if kind.retryable] == [errors.UpstreamUnreachable]
+
+
+@pytest.mark.parametrize(
+    "phrase", ["Unexpected error", "RPC token bucket", "Please try again later", "Timed out after ", "deadline exceeded"]
+)
+def test_no_message_makes_a_client_send_it_again(phrase: str) -> None:
+    """Databricks' SDKs look for these in the message of any error, whatever its status."""
+    package = Path(errors.__file__).parent
+    assert [file.name for file in package.rglob("*.py") if phrase in file.read_text()] == []
 
 
 def test_503_says_when_to_come_back() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from splitter.dataplane.control import CONTROL_KEY, as_own_fault
 from splitter.dataplane.forwarding import request_bytes
 from splitter.dataplane.outcomes import ANSWERED_AS, outcome_of
 from splitter.dataplane.pool import Pool, Replicas, fewer_in_flight
@@ -192,7 +193,7 @@ class Exchange:
         if not self._replayable:
             self._let_go()
         elif size > SMALL_BODY:
-            if self._reused and self._may_be_sent_twice():
+            if self._may_be_sent_twice():
                 self._count_held()
             else:
                 self._let_go()
@@ -351,10 +352,15 @@ class Exchange:
             return self._attempts < len(self._replicas)
         # RFC 9110 §9.2.2: a connection that was idle may have been closed while the request was on its way. Whether the server acted
         # on it cannot be known, so only what may be done twice is sent twice.
-        return isinstance(error, UpstreamClosed) and self._reused and self._replayable and self._may_be_sent_twice()
+        return isinstance(error, UpstreamClosed) and self._replayable and self._may_be_sent_twice()
 
     def _may_be_sent_twice(self) -> bool:
-        return self._request.method in IDEMPOTENT or (self._entity is not None and self._entity.idempotent)
+        entity = self._entity
+        assert entity is not None  # noqa: S101 - it was sent once
+        # A control plane that was killed has closed new connections too, and its successor answers the second attempt.
+        if not self._reused and (entity.key is not CONTROL_KEY or self._attempts > 1):
+            return False
+        return self._request.method in IDEMPOTENT or entity.idempotent
 
     def _retry(self, error: UpstreamError) -> None:
         pool = self._pool
@@ -369,6 +375,7 @@ class Exchange:
 
     def _refuse(self, error: SplitterError) -> None:
         """Answer with an error of ours; no byte of another answer has been sent."""
+        error = self._blame(error)
         self._status = error.status
         if error.close:
             self.keep_alive = False
@@ -383,7 +390,12 @@ class Exchange:
         """Nothing can be said any more; the client must notice by itself that the answer is not whole."""
         self.keep_alive = False
         self._downstream.cut(reset=self.close_delimited)
-        self._advance(CUT, outcome_of(error))
+        self._advance(CUT, outcome_of(self._blame(error)))
+
+    def _blame(self, error: SplitterError) -> SplitterError:
+        entity = self._entity
+        at_control_plane = entity is not None and entity.key is CONTROL_KEY
+        return as_own_fault(error) if at_control_plane and isinstance(error, UpstreamError) else error
 
     def _end_connection_unless_clean(self) -> None:
         if not self.complete or self._plane.draining:

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 import orjson
 
 from splitter import __version__
+from splitter.dataplane.control import CONTROL_KEY, control_route
 from splitter.dataplane.pool import LiveEntities
 from splitter.dataplane.replies import JSON, LocalAnswer
 from splitter.dataplane.resolver import Resolver
 from splitter.dataplane.wheel import TICK_S, Wheel
-from splitter.errors import MethodNotAllowed, NoSuchRoute, UnknownEndpoint
+from splitter.errors import MethodNotAllowed, NoSuchRoute, NotSupported, UnknownEndpoint
 from splitter.http.answer import AnswerHeads
-from splitter.routing.document import DEFAULT_TIMEOUTS, TICKETS, ChangeDocument
-from splitter.routing.snapshot import EMPTY, Address, Endpoint, EntityKey, Route, ServedEntity, Snapshot, apply_change
-from splitter.routing.split import Split
+from splitter.routing.document import TICKETS, ChangeDocument
+from splitter.routing.snapshot import EMPTY, EntityKey, Route, ServedEntity, Snapshot, apply_change
 from splitter.shared_memory import BEAT, CONNECTIONS, DRAINING, HELD_BYTES, READY, REVISION, TOP_SLOT, Layout
 from splitter.telemetry.ring import ring_offset
 from splitter.telemetry.slab import NO_ENTITY, slot_base
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from splitter.settings import Settings
 
 BUFFER_BYTES = 65_536
-CONTROL_KEY: EntityKey = ("", "control-plane")
 _PREFIX = b"/serving-endpoints/"
+_CHAT = b"/serving-endpoints/chat/completions"
+"""Where OpenAI's clients ask; no endpoint may be named `chat`."""
 _SHOWN_NAMES = 20
 
 
@@ -73,7 +74,7 @@ class DataPlane:
         self._connections_left = max(1, self.limits.connections // settings.workers)
         # Seeded from the system by itself: two workers that drew the same tickets would double every deviation from the shares.
         self._random_bits = random.Random().getrandbits  # noqa: S311
-        self._control = _control_route(control_socket)
+        self._control = control_route(control_socket)
         self.entities = LiveEntities(self)
         self.live = self.entities.by_key
         if self._control.named is not None:
@@ -104,10 +105,15 @@ class DataPlane:
         """For what is no prediction of an existing model: the control plane, or an error that says what exists.
 
         Raises:
-            UnknownEndpoint, NoSuchRoute: the path is under /serving-endpoints/.
+            UnknownEndpoint, NoSuchRoute, NotSupported: the path is under /serving-endpoints/.
         """
         if not path.startswith(_PREFIX):
             return self._control
+        if path == _CHAT:
+            raise NotSupported(
+                "splitter has no chat/completions, which finds the endpoint by the body's `model`: it reads no bodies. "
+                "Send the same body to POST /serving-endpoints/NAME/invocations"
+            )
         name, _, rest = path[len(_PREFIX) :].decode("ascii").partition("/")
         endpoint = self.snapshot.endpoints.get(name)
         if endpoint is None:
@@ -117,8 +123,8 @@ class DataPlane:
             there = _there_are(endpoint.entities)
             raise UnknownEndpoint(f"the serving endpoint {name!r} has no served model {parts[1][:80]!r}; {there}")
         raise NoSuchRoute(
-            f"no API at {path[:200].decode('ascii')!r}; predictions are POST /serving-endpoints/{name}/invocations "
-            f"or /serving-endpoints/{name}/served-models/MODEL/invocations"
+            f"no API at {path[:200].decode('ascii')!r}; predictions are POST /serving-endpoints/{name}/invocations or "
+            f"/serving-endpoints/{name}/served-models/MODEL/invocations, all else is under /api/2.0/serving-endpoints/{name}"
         )
 
     def local_answer(self, request: RequestHead) -> LocalAnswer | None:
@@ -244,15 +250,6 @@ def _there_are(names: Mapping[str, object]) -> str:
     shown = ", ".join(list(names)[:_SHOWN_NAMES])
     more = len(names) - _SHOWN_NAMES
     return f"there are: {shown}" + (f" and {more} more" if more > 0 else "")
-
-
-def _control_route(path: str) -> Route:
-    """To a worker the control plane is one more upstream, behind a Unix socket, and it gets the client's own target."""
-    address = Address("localhost", 0, path, b"", b" HTTP/1.1\r\nHost: localhost\r\n")
-    entity = ServedEntity(CONTROL_KEY, "control-plane", (address,), False, NO_ENTITY, b"")
-    split = Split((entity,), (TICKETS,))
-    endpoint = Endpoint("", 0, MappingProxyType({entity.name: entity}), split, DEFAULT_TIMEOUTS, True, b"")
-    return Route(endpoint, entity)
 
 
 _LOCAL: Mapping[bytes, Callable[[DataPlane], LocalAnswer]] = MappingProxyType(

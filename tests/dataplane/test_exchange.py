@@ -74,7 +74,7 @@ async def test_zero_means_zero(wire: Wire) -> None:
         ("/serving-endpoints/ep/served-models/nope/invocations", "RESOURCE_DOES_NOT_EXIST", ["'ep'", "'nope'", "current, challenger"]),
         ("/serving-endpoints/nope/served-models/current/invocations", "RESOURCE_DOES_NOT_EXIST", ["'nope'", "ep, other"]),
         ("/serving-endpoints/ep/invocations/", "ENDPOINT_NOT_FOUND", ["/serving-endpoints/ep/invocations/"]),
-        ("/serving-endpoints/ep", "ENDPOINT_NOT_FOUND", ["/serving-endpoints/ep"]),
+        ("/serving-endpoints/ep", "ENDPOINT_NOT_FOUND", ["/serving-endpoints/ep", "/api/2.0/serving-endpoints/ep"]),
         ("/serving-endpoints/%65p/invocations", "RESOURCE_DOES_NOT_EXIST", ["%65p"]),
     ],
 )

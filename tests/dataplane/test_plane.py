@@ -8,10 +8,11 @@ from collections import Counter
 import pytest
 
 import splitter
-from splitter.dataplane.plane import CONTROL_KEY, DataPlane
+from splitter.dataplane.control import CONTROL_KEY
+from splitter.dataplane.plane import DataPlane
 from splitter.routing.document import TICKETS
 from splitter.settings import Settings
-from splitter.shared_memory import BEAT, DRAINING, READY, Layout, attach, create
+from splitter.shared_memory import BEAT, DRAINING, READY, REVISION, Layout, attach, create
 from splitter.telemetry.slab import NO_ENTITY
 from tests.dataplane.conftest import Wires
 from tests.dataplane.wire import Message, Wire, endpoint, entity, eventually, get, post
@@ -80,6 +81,27 @@ async def test_the_list_of_what_exists_is_bounded(wire: Wire) -> None:
 
 async def test_without_endpoints_the_404_says_so(wire: Wire) -> None:
     assert b"there is none" in (await ask(wire, post())).body
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_chat_completions_are_not_there_and_that_is_said(wire: Wire, method: str) -> None:
+    """OpenAI's clients ask there; 501 is what none of the Databricks clients sends again."""
+    wire.served()
+    message = await ask(wire, get("/serving-endpoints/chat/completions", method=method))
+    body = json.loads(message.body)
+    assert (message.status, body["error_code"]) == (501, "NOT_IMPLEMENTED")
+    assert "POST /serving-endpoints/NAME/invocations" in body["message"]
+    assert (await ask(wire, post(path="/serving-endpoints/chat/invocations"))).status == 404
+    assert wire.outcomes(NO_ENTITY) == {"CLIENT_ERROR": 2}
+
+
+async def test_the_revision_that_is_held_stands_in_the_header(wire: Wire) -> None:
+    for revision in (1, 2):
+        wire.publish(endpoint("ep", entity("m", "http://127.0.0.1:1"), version=revision))
+        assert wire.words[wire.layout.worker(0) + REVISION] == revision
+    with pytest.raises(ValueError, match="URL"):
+        wire.publish(endpoint("ep", entity("m", "nonsense")))
+    assert wire.words[wire.layout.worker(0) + REVISION] == 2
 
 
 async def test_a_change_that_cannot_be_built_changes_nothing(wire: Wire) -> None:

@@ -50,11 +50,11 @@ def gate() -> Gate:
 
 
 @asynccontextmanager
-async def pair(folder: Path, gate: Gate) -> AsyncIterator[tuple[Serving, Model, Path]]:
+async def pair(folder: Path, gate: Gate, workers: int = WORKERS) -> AsyncIterator[tuple[Serving, Model, Path]]:
     file = folder / "pair.yaml"
     async with model(gate.answer) as upstream:
         write(file, upstream.url, 1)
-        async with serve(file, cwd=folder, workers=WORKERS) as serving:
+        async with serve(file, cwd=folder, workers=workers) as serving:
             yield serving, upstream, file
 
 
@@ -204,6 +204,23 @@ async def test_a_killed_control_plane_loses_nothing_and_follows_edits_again(tmp_
         assert newest == 5
         page = await settled(serving.port)
         assert requests(page, "pair") == requests(page, "pair", "answered_2xx") == answers == upstream.asked
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/-/config", 200), ("POST", "/-/reload", 503)])
+async def test_what_a_killed_control_plane_had_begun(tmp_path: Path, gate: Gate, method: str, path: str, status: int) -> None:
+    """Asked of its successor where that does no harm; otherwise the client is told to look, and to come back."""
+    async with pair(tmp_path, gate, workers=1) as (serving, _, _), connected(serving.port, 2) as (client, other):
+        assert (await client.ask("/-/config")).status == 200  # so that the next request goes to a connection that was accepted
+        killed = serving.control_plane()
+        os.kill(killed, signal.SIGSTOP)
+        client.send(path, method=method)
+        assert (await other.ask("/ping")).status == 200  # the worker has read what was sent to it before
+        os.kill(killed, signal.SIGKILL)
+        answer = await client.answer()
+        assert answer.status == status
+        if status == 503:
+            assert (answer.json()["error_code"], answer.fields["retry-after"]) == ("TEMPORARILY_UNAVAILABLE", "1")
+        assert requests(await settled(serving.port), outcome="internal") == (status == 503)
 
 
 async def test_workers_of_a_killed_supervisor_finish_and_a_new_one_takes_their_place(tmp_path: Path, gate: Gate) -> None:
