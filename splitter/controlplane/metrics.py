@@ -106,12 +106,15 @@ class Metrics:
             yield
         requests = RequestFamilies()
         families += requests.all
-        for (endpoint, entity), slot in [(("", ""), NO_ENTITY), *view.slots.items()]:
-            # A slot may have got another owner since the last rest; its counts are not to be shown under the name of the one before.
-            if slot == NO_ENTITY or self._look().slots.get((endpoint, entity)) == slot:
-                row = counted(self._words, self._layout, slot)
-                if row is not None:
-                    requests.add(endpoint, entity, row)
+        reached_none = counted(self._words, self._layout, NO_ENTITY)
+        if reached_none is not None:
+            requests.add("", "", reached_none)
+        for key in list(view.slots):  # the keys alone: thousands of new pairs would wake the garbage collector
+            # As it is now: since the last rest its slot may have got another owner, whose counts are not to be shown under this name.
+            slot = self._look().slots.get(key)
+            row = None if slot is None else counted(self._words, self._layout, slot)
+            if row is not None:
+                requests.add(*key, row)
             yield
 
     def _process(self, view: View) -> list[Family]:
