@@ -304,6 +304,7 @@ endpoints:
         ),
         ({"name": "b", "entity_name": "model-B", "entity_version": 2}, {"name": "b", "entity_name": "model-B", "entity_version": "2"}),
         ({"name": "b", "entity_name": "model-X", "entity_version": 1}, {"name": "b", "entity_name": "model-X", "entity_version": "1"}),
+        ({"name": "b", "model_name": "model-X", "model_version": 1}, {"name": "b", "entity_name": "model-X", "entity_version": "1"}),
         ({"name": "c"}, {"name": "c", "entity_name": "model-C", "entity_version": "1"}),
         ({"name": "d", "url": "http://h:4"}, {"name": "d", "url": "http://h:4/invocations"}),
     ],

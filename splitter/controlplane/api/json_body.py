@@ -26,12 +26,19 @@ async def json_object(request: web.Request) -> dict[str, Any]:
     coding = request.headers.get("Content-Encoding", "identity")
     if coding.lower() != "identity":
         raise ClientError(f"Content-Encoding {coding[:60]} is not supported; send the body as it is")
+    return parse_object(await _whole(request))
+
+
+async def _whole(request: web.Request) -> bytes:
     data = bytearray()
-    async for chunk in request.content.iter_any():
-        data += chunk
-        if len(data) > MAX_BYTES:
-            raise BodyTooLarge(f"the body has more than {MAX_BYTES} bytes")
-    return parse_object(bytes(data))
+    try:
+        async for chunk in request.content.iter_any():
+            data += chunk
+            if len(data) > MAX_BYTES:
+                raise BodyTooLarge(f"the body has more than {MAX_BYTES} bytes")
+    except ConnectionError as exc:  # nobody is there to read the answer; without it aiohttp logs a traceback
+        raise ClientError("the connection was closed before the body had come whole") from exc
+    return bytes(data)
 
 
 def parse_object(data: bytes) -> dict[str, Any]:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-import pytest
+from collections.abc import AsyncIterator
+from typing import ClassVar, cast
 
-from splitter.controlplane.api.json_body import parse_object
+import pytest
+from aiohttp import web
+
+from splitter.controlplane.api.json_body import json_object, parse_object
 from splitter.errors import ClientError
 
 PAGE = b"""{
@@ -83,3 +87,22 @@ def test_an_empty_body(data: bytes) -> None:
 )
 def test_what_is_no_object(data: bytes, kind: str) -> None:
     assert refused(data) == f"the body has to be a JSON object, not {kind}"
+
+
+class CutOff:
+    """A request whose connection ends in the middle of its body."""
+
+    headers: ClassVar[dict[str, str]] = {}
+
+    @property
+    def content(self) -> CutOff:
+        return self
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        yield b'{"a":'
+        raise ConnectionResetError("Connection lost")
+
+
+async def test_a_client_that_hangs_up_in_its_body_is_no_fault_of_ours() -> None:
+    with pytest.raises(ClientError, match="before the body had come whole"):
+        await json_object(cast(web.Request, CutOff()))
