@@ -1,7 +1,9 @@
-"""A fake model server that speaks as MLflow's does: it answers with its own name, as a stream when it is asked to, or refuses."""
+"""A fake model server that speaks as MLflow's does: it answers with its own name, as a stream when it is asked to, refuses,
+or keeps silent."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -12,7 +14,8 @@ REFUSAL = {"error_code": "BAD_REQUEST", "message": "the model wants numbers"}
 
 
 def scoring(name: str) -> Answerer:
-    """`{"predictions": [name]}`, to `"stream": true` CHUNKS server-sent events and `[DONE]`, to the input "words" a REFUSAL."""
+    """`{"predictions": [name]}`, to `"stream": true` CHUNKS server-sent events and `[DONE]`, to the input "words" a REFUSAL, and
+    to the input "wait" nothing ever."""
 
     async def answer(asked: Asked) -> None:
         wish = json.loads(await asked.body())
@@ -20,6 +23,8 @@ def scoring(name: str) -> Answerer:
             _events(asked, [{"chunk": index, "model": name} for index in range(CHUNKS)])
         elif wish.get("inputs") == ["words"]:
             _json(asked, REFUSAL, "400 Bad Request")
+        elif wish.get("inputs") == ["wait"]:
+            await asyncio.Event().wait()
         elif wish.get("inputs") == ["list"]:
             _json(asked, [name])
         else:

@@ -11,6 +11,7 @@ from databricks.sdk.config import Config
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service._internal import Wait
 from databricks.sdk.service.serving import EndpointCoreConfigInput, Route, ServedEntityInput, ServingEndpointDetailed, TrafficConfig
+from mlflow.exceptions import ERROR_CODE_TO_HTTP_STATUS
 
 from tests.contract.stage import TOKEN, Stage
 
@@ -76,9 +77,11 @@ def version(endpoint: ServingEndpointDetailed) -> int:
 
 
 def refused(stage: Stage, expected: type[E], call: Callable[[], object]) -> E:
-    """The error that the call ends with: of exactly this class, and after one request, so the client has not tried again."""
+    """The error that the call ends with: of exactly this class, and after one request, so the client has not tried again. MLflow's
+    client must know its code too: any other is 500 to it, and sent again."""
     with stage.wire.record() as sent, pytest.raises(expected) as caught:
         call()
     assert type(caught.value) is expected
     assert len(sent) == 1, f"sent again: {sent}"
+    assert caught.value.error_code in ERROR_CODE_TO_HTTP_STATUS
     return caught.value

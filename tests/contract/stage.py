@@ -47,6 +47,15 @@ endpoints:
 """
 
 
+HASTY = """\
+endpoints:
+  hasty:
+    timeouts: {{first_byte: 0.2}}
+    served_models:
+      current: {{url: {current}}}
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Field names in lower case."""
@@ -92,7 +101,11 @@ class Stage:
 
 def usual_files(current: str, challenger: str) -> Mapping[str, str]:
     """The content of each file by its name, for model servers at these URLs."""
-    return {"models.yaml": REGISTRY.format(current=current, challenger=challenger), "commented.yaml": COMMENTED}
+    return {
+        "models.yaml": REGISTRY.format(current=current, challenger=challenger),
+        "commented.yaml": COMMENTED,
+        "hasty.yaml": HASTY.format(current=current),
+    }
 
 
 @contextmanager

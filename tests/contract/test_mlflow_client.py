@@ -189,6 +189,10 @@ def test_what_the_model_refuses(stage: Stage, client: Any) -> None:
     assert REFUSAL["message"] in str(error)
 
 
+def test_a_model_that_takes_too_long(stage: Stage, client: Any) -> None:
+    refused(stage, 504, lambda: client.predict(endpoint="hasty", inputs={"inputs": ["wait"]}))
+
+
 def test_what_is_not_implemented(stage: Stage, client: Any, name: str) -> None:
     outside = {"name": "outside", "external_model": {"name": "gpt-4", "provider": "openai", "task": "llm/v1/chat"}}
     wish = {"name": name, "config": {"served_entities": [outside]}}

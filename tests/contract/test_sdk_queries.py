@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.config import Config
-from databricks.sdk.errors import BadRequest, ResourceDoesNotExist, TemporarilyUnavailable
+from databricks.sdk.errors import BadRequest, DeadlineExceeded, ResourceDoesNotExist, TemporarilyUnavailable
 from databricks.sdk.service.serving import DataframeSplitInput, ServedEntityInput
 
 from tests.contract.scoring import CHUNKS, REFUSAL
@@ -77,6 +77,11 @@ def test_a_served_model_that_is_not_there(stage: Stage, w: WorkspaceClient) -> N
 def test_what_the_model_refuses_arrives_in_its_own_words(stage: Stage, w: WorkspaceClient) -> None:
     error = refused(stage, BadRequest, lambda: w.serving_endpoints.query("commented", inputs=["words"]))
     assert str(error) == REFUSAL["message"]
+
+
+def test_a_model_that_takes_too_long_is_not_asked_a_second_time(stage: Stage, w: WorkspaceClient) -> None:
+    """504 is the one answer after which no client executes the prediction again."""
+    refused(stage, DeadlineExceeded, lambda: w.serving_endpoints.query("hasty", inputs=["wait"]))
 
 
 def test_a_model_server_that_is_gone_is_asked_for_again(stage: Stage, w: WorkspaceClient) -> None:
