@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 
-from tests.process.client import LIMIT_S, ask
+from tests.process.client import LIMIT_S, Answer, ask
 
 _SAMPLE = re.compile(r"([a-z_]+)(?:\{(.*)\})? ([0-9.e+-]+)")
 _ONLY_RISE = ("_total", "_count", "_bucket", "_sum")
@@ -16,7 +16,10 @@ Page = Mapping[tuple[str, str], float]
 
 
 async def scrape(port: int) -> Page:
-    answer = await ask(port, "/metrics")
+    return page_of(await ask(port, "/metrics"))
+
+
+def page_of(answer: Answer) -> Page:
     assert answer.status == 200, answer
     samples = (_SAMPLE.fullmatch(line) for line in answer.body.decode().splitlines() if not line.startswith("#"))
     return {(sample[1], sample[2] or ""): float(sample[3]) for sample in samples if sample is not None}
