@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound, NotImplemented, ResourceDoesNotExist
 from databricks.sdk.service.serving import PtEndpointCoreConfig, ServingEndpointAccessControlRequest, ServingEndpointPermissionLevel
+from mlflow import deployments
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.contract.sdk_words import made, refused, shares
@@ -35,6 +38,14 @@ def test_a_client_from_the_environment(stage: Stage, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("DATABRICKS_HOST", stage.address)
     monkeypatch.setenv("DATABRICKS_TOKEN", TOKEN)
     assert WorkspaceClient().serving_endpoints.get("commented").name == "commented"
+
+
+def test_clients_from_a_profile(stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "databrickscfg").write_text(f"[splitter]\nhost = {stage.address}\ntoken = {TOKEN}\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "databrickscfg"))
+    assert WorkspaceClient(profile="splitter").serving_endpoints.get("commented").name == "commented"
+    untyped: Any = deployments
+    assert untyped.get_deploy_client("databricks://splitter").get_endpoint("commented")["name"] == "commented"
 
 
 def test_everybody_is_the_one_anonymous_administrator(w: WorkspaceClient) -> None:
