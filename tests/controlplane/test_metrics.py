@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +27,7 @@ from splitter.shared_memory import (
     Layout,
 )
 from splitter.store.interface import Entry
+from splitter.telemetry.exposition import endpoint_page
 from splitter.telemetry.slab import OUTCOMES, Count, observe_relayed, settle_stripe, slot_base
 from tests.controlplane.scenery import entries, yaml
 from tests.telemetry.reading import fallen, histogram_sets, parsed, series
@@ -32,6 +35,7 @@ from tests.telemetry.reading import fallen, histogram_sets, parsed, series
 LAYOUT = Layout(stripes=2, slots=64)
 ENTRIES = entries(a=yaml(2.5), b=yaml(0, name="other"))
 SLOTS = SlotTable().step(keys_of(ENTRIES), 1, lambda slot, removed_at: False).by_key
+DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 VIEW = View(7, ENTRIES, SLOTS, True)
 
 
@@ -154,6 +158,20 @@ async def test_the_parser_of_prometheus_reads_the_page() -> None:
     kinds = {name: family.type for name, family in families.items()}
     assert all((kind == "counter") == name.endswith("_total") for name, kind in kinds.items())
     assert kinds["splitter_configured_share_ratio"] == kinds["splitter_requests_in_flight"] == "gauge"
+
+
+async def test_the_documents_have_every_metric_with_its_type_and_no_other() -> None:
+    words, chance = fresh_words(), random.Random(5)
+    for slot in SLOTS.values():
+        for _ in range(200):
+            serve(words, 0, slot, chance)
+        words[slot_base(LAYOUT, 0, slot) + Count.RETRIED] = 1
+        words[slot_base(LAYOUT, 0, slot) + Count.BYTES_OUT] = 1
+    metrics = metrics_of(words)
+    metrics.count_change("api", "applied")
+    families = parsed(await text(metrics)) | parsed(endpoint_page(words, LAYOUT, SLOTS, "other"))
+    rows = re.findall(r"^\| `(\w+)` \| (counter|gauge|histogram) \|", DOCUMENT.read_text(), re.MULTILINE)
+    assert sorted(rows) == sorted((name, family.type) for name, family in families.items())
 
 
 async def test_what_is_removed_stays_on_the_page() -> None:

@@ -7,10 +7,11 @@ import os
 import signal
 from pathlib import Path
 
-from tests.process.client import Client, connected
-from tests.process.metrics import Page, fallen, in_flight, page_of, requests, scrape
+from tests.process.client import Client, ask, connected
+from tests.process.metrics import Page, fallen, in_flight, page_of, requests, scrape, settled
 from tests.process.models import Asked, model
 from tests.process.serving import peers_of, serve, until
+from tests.telemetry.reading import histogram_sets, parsed
 
 PATH = "/serving-endpoints/talk/invocations"
 
@@ -80,3 +81,24 @@ async def test_a_worker_that_is_replaced_twice_aborts_what_each_had_in_flight(tm
             assert fallen(before, page) == []
             before = page
         assert (await scrape(serving.port))["splitter_worker_restarts_total", ""] == 2
+
+
+async def test_both_pages_say_the_same_and_can_be_read(tmp_path: Path) -> None:
+    async with model(None) as upstream:
+        file = write(tmp_path, upstream.url)
+        async with serve(file, cwd=tmp_path, workers=2) as serving, connected(serving.port, 4) as clients:
+            for client in clients:
+                for _ in range(5):
+                    assert (await client.ask(PATH, b"{}")).status == 200
+            await settled(serving.port)
+            whole, alone = [await ask(serving.port, path) for path in ("/metrics", "/api/2.0/serving-endpoints/talk/metrics")]
+    assert whole.fields["content-type"] == alone.fields["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    ours, databricks = parsed(whole.body.decode()), parsed(alone.body.decode())
+    assert histogram_sets(ours) >= 3
+    assert histogram_sets(databricks) == 2
+    assert [sample.value for sample in databricks["request_count_total"].samples] == [20]
+    latency = ours["splitter_request_duration_seconds"].samples
+    labels = {"endpoint": "talk", "served_model": "one"}
+    assert [sample.value for sample in latency if sample.name.endswith("_count") and sample.labels == labels] == [20]
+    assert [(sample.labels, sample.value) for sample in ours["splitter_configured_share_ratio"].samples] == [(labels, 1.0)]
+    assert {sample.value for sample in ours["splitter_worker_config_revision"].samples} == {1}
