@@ -20,7 +20,7 @@ import pytest_asyncio
 from splitter import shared_memory
 from splitter.channel import Frame, FrameReader, Kind, encode
 from splitter.settings import Limits, Settings, WorkerStart, dumps
-from splitter.shared_memory import ACCEPTING, CONNECTIONS, PID, READY, REVISION, Layout
+from splitter.shared_memory import ACCEPTING, CONNECTIONS, PID, READY, REVISION, TOP_SLOT, Layout
 from splitter.telemetry.ring import entries
 from splitter.telemetry.slab import Count, slot_base
 from tests.dataplane.wire import EOF, OK, Line, ModelServer, bounded, endpoint, entity, eventually, get, post
@@ -161,6 +161,20 @@ async def test_a_worker_accepts_only_when_it_is_told_to(supervised: Supervised) 
     await line.send(OK)
     message = await client.message()
     assert (message.status, message["x-config-version"]) == (200, "2")
+
+
+async def test_a_worker_is_seen_to_live_only_when_its_stripe_is_settled(supervised: Supervised) -> None:
+    """Or what its predecessor left open would be in flight again for a moment, and the counter of aborted requests would fall."""
+    await supervised.publish(1)
+    supervised.process.kill()
+    await supervised.exit_code()
+    header, top = supervised.layout.worker(0), supervised.layout.slots - 1
+    started, aborted = (slot_base(supervised.layout, 0, top) + word for word in (Count.STARTED, Count.ABORTED))
+    supervised.words[header + PID], supervised.words[header + TOP_SLOT] = 0, top
+    supervised.words[started] = 3
+    await supervised.replace()
+    await eventually(lambda: supervised.header(PID))
+    assert supervised.words[aborted] == 3
 
 
 async def test_every_revision_is_acknowledged_and_in_force(supervised: Supervised) -> None:
