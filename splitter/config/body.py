@@ -38,7 +38,8 @@ def create_draft(body: Body) -> Drafted:
         NotSupported: it asks for a model that splitter cannot serve.
     """
     _refuse_foreign_models(body.get("config"))
-    return _read(body)
+    config = body.get("config")
+    return _read({**body, "config": _without_twin(config)} if isinstance(config, dict) else body)
 
 
 def config_draft(body: Body, current: Drafted) -> Drafted:
@@ -52,7 +53,7 @@ def config_draft(body: Body, current: Drafted) -> Drafted:
         NotSupported: it asks for a model that splitter cannot serve.
     """
     _refuse_foreign_models(body)
-    given = {key: value for key, value in body.items() if value is not None}
+    given = _without_twin({key: value for key, value in body.items() if value is not None})
     if given.keys().isdisjoint(_CONFIG_FIELDS):
         wrapped = '; they stand at its top, not in "config"' if "config" in given else ""
         raise ConfigError([f"the body: error: it asks for nothing; it holds served_entities and traffic_config{wrapped}"])
@@ -66,6 +67,22 @@ def config_draft(body: Body, current: Drafted) -> Drafted:
     kept = {**old.kept, **wish.draft.kept}
     draft = replace(wish.draft, timeouts=old.timeouts, forward_credentials=old.forward_credentials, kept=kept)
     return Drafted(draft, wish.shares)
+
+
+def _without_twin(config: Body) -> dict[str, Any]:
+    """The answer to a GET holds the served entities in both generations of names, and clients send it back with a number changed. The
+    older twin is left out where it names the same models; where it does not, two lists that differ are a problem of the body."""
+    entities, models = (config.get(generation) for generation in _GENERATIONS)
+    if isinstance(entities, list) and isinstance(models, list) and list(map(_model_of, entities)) == list(map(_model_of, models)):
+        return {key: value for key, value in config.items() if key != words.LEGACY_ENTITIES.name}
+    return dict(config)
+
+
+def _model_of(row: Any) -> tuple[Any, ...]:
+    if not isinstance(row, dict):
+        return ()
+    name, version = (row.get(new, row.get(old)) for new, old in (("entity_name", "model_name"), ("entity_version", "model_version")))
+    return row.get("name"), name, str(version)
 
 
 def with_tags(current: Drafted, add: Any, delete: Any) -> Drafted:

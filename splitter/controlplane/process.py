@@ -198,7 +198,6 @@ class ControlPlane:
 
     def _clear(self, slot: int) -> None:
         clear_slot(self._words, self._layout, slot)
-        ring.clear_ring(self._words, self._layout, slot)
 
     # --- the start and the application ----------------------------------------------------------------------------------------
 

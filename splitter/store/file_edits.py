@@ -121,7 +121,7 @@ class FileEdits:
     def _step(self, index: int, put: Put, current: Entry | None, tops: Mapping[str, int]) -> _Step | None:
         """None: nothing would be different."""
         _check_expected(put, current)
-        stamp = Stamp(self._now_ms(), put.origin, self._new_id, put.author)
+        stamp = Stamp(self._now_ms(), put.origin, self._new_id, put.author, self._ledger.first_version)
         top = tops.get(put.name)
         if put.target is None:
             if current is None:

@@ -56,6 +56,7 @@ def _head(entry: Entry, held: bool) -> dict[str, Any]:
             "suspend": "NOT_SUSPENDED",
         },
         "permission_level": "CAN_MANAGE",
+        "defined_at": str(entry.config.place),  # ours: the file to edit
     }
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import orjson
 import pytest
 
-from splitter.config.body import create_body, create_draft
+from splitter.config.body import config_draft, create_body, create_draft
 from splitter.controlplane.api.described import detailed, listed
+from splitter.errors import ConfigError
 from splitter.store.interface import Entry
 from tests.config import bodies as page
 from tests.controlplane.api.memory import START_MS, MemoryControl
@@ -41,6 +42,7 @@ async def test_an_endpoint_in_every_field() -> None:
         "last_updated_timestamp": START_MS + 1000,
         "state": {"ready": "READY", "config_update": "NOT_UPDATING", "suspend": "NOT_SUSPENDED"},
         "permission_level": "CAN_MANAGE",
+        "defined_at": "name",
         "config": {
             "config_version": 1,
             "config_hash": entry.config.fingerprint(),
@@ -152,6 +154,21 @@ async def test_the_row_of_a_list() -> None:
 async def test_what_is_answered_can_be_sent_again() -> None:
     entry = await created(page.create(tags=[{"key": "a"}]))
     described = orjson.loads(orjson.dumps(detailed(entry, held=True)))
-    del described["config"]["served_models"]
     defaults = {"description": "", "route_optimized": False}
     assert create_body(create_draft(described)) == {**create_body(entry.drafted), **defaults}
+
+
+async def test_the_config_of_an_answer_with_a_number_changed_is_a_body() -> None:
+    """As with MLflow's client: `update_endpoint_config(name, get_endpoint(name)["config"])`."""
+    control = MemoryControl()
+    made = (await control.change("multi-model", lambda _: create_draft(page.create()), "anonymous")).entry
+    assert made is not None
+    config = detailed(made, held=True)["config"]
+    for route, share in zip(config["traffic_config"]["routes"], (40, 60), strict=True):
+        route["traffic_percentage"] = share
+    changed = config_draft(config, made.drafted)
+    assert [share.tickets for share in changed.shares.values()] == [4000, 6000]
+    assert create_body(changed)["config"]["served_entities"] == create_body(made.drafted)["config"]["served_entities"]
+    config["served_models"][0]["model_version"] = "2"
+    with pytest.raises(ConfigError, match="say the same; keep served_entities"):
+        config_draft(config, made.drafted)
