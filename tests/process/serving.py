@@ -13,6 +13,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from splitter.cli.flags import default_state_dir
+from splitter.store.ledger import Ledger, LedgerError
+
 T = TypeVar("T")
 
 ROOT = Path(__file__).parent.parent.parent
@@ -124,8 +127,14 @@ async def started(
     command: Sequence[str] = COMMAND,
     pass_fds: Sequence[int] = (),
     on_line: Callable[[str], None] | None = None,
+    begun: bool = True,
 ) -> AsyncIterator[Serving]:
-    """Any command of splitter, in the folder `cwd`; killed at the end if it has not ended by then."""
+    """Any command of splitter, in the folder `cwd`; killed at the end if it has not ended by then. Where `serve` finds no state in its
+    usual place, one is `begun`, so that versions are counted from 1."""
+    path = cwd / next((argument for argument in arguments[1:2] if not str(argument).startswith("-")), "config")
+    if begun and arguments[0] == "serve" and path.exists() and "STATE_DIRECTORY" not in (environ or {}):
+        with suppress(LedgerError):
+            Ledger.begin(Path(default_state_dir(str(path), "")))
     # What a service manager or a shell of ours has set must not decide anything.
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("SPLITTER_", "LISTEN_", "STATE_DIR"))}
     process = await asyncio.create_subprocess_exec(
