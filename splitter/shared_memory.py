@@ -38,7 +38,7 @@ REVISION = 6  # of the snapshot that the worker holds; 0 before its first
 
 SLOT_WORDS = 96
 RING_WORDS = 256  # 2 KB
-DEFAULT_SLOTS = 16_384
+DEFAULT_SLOTS = 32_768
 _PAGE_WORDS = 512
 
 

@@ -6,6 +6,7 @@ It lives until the end of file of the channel, also while the workers drain: wha
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import time
@@ -89,7 +90,6 @@ class ControlPlane:
         self._layout = layout
         self._metrics = Metrics(self._words, layout, self._view)
         self._first = revision == 0
-        self._published = False
         self._store = FileStore(settings.paths, settings.state_dir, strict=self._first)
         life = Life(
             revision=revision,
@@ -100,6 +100,7 @@ class ControlPlane:
             is_free=self._is_free,
             clear=self._clear,
             holders=self._holders,
+            wait_held=self._wait_held,
             workers=settings.workers,
         )
         self._following = Following(self._store, report, self.publish, life)
@@ -165,6 +166,9 @@ class ControlPlane:
         refuse_python_parser()
         try:
             await self._following.start()
+            # What is in force lives long: a full collection would walk thousands of endpoints for 30 ms, again and again.
+            gc.collect()
+            gc.freeze()
             async with self._application(), asyncio.TaskGroup() as group:
                 if self._first:
                     group.create_task(self._announce())
@@ -175,13 +179,15 @@ class ControlPlane:
             await self._store.close()
 
     async def publish(self, step: Step) -> bool:
-        """Send a step; True when every worker holds it. Of the first one that is not waited for: workers come up at their own pace,
-        and the application need not wait for them."""
+        """Send a step; True when every worker holds it. Of the very first one that is not waited for: workers come up at their own pace,
+        and the application need not wait for them. A successor waits, so that it does not show as pending what was held long ago."""
         await self._link.send(step.kind, step.after.revision, step.payload)
-        if not self._published:
-            self._published = True
+        if step.after.revision == 1:
             return True
-        return await self._link.held(step.after.revision, HELD_LIMIT_S)
+        return await self._wait_held(step.after.revision)
+
+    async def _wait_held(self, revision: int) -> bool:
+        return await self._link.held(revision, HELD_LIMIT_S)
 
     def _view(self) -> View:
         in_force = self.in_force
@@ -194,7 +200,9 @@ class ControlPlane:
         return sum(1 for header in headers if self._words[header + PID] and self._words[header + REVISION] >= revision)
 
     def _is_free(self, slot: int, removed_at: int) -> bool:
-        return self._link.is_held(removed_at) and not in_flight(self._words, self._layout, slot)
+        # What was held before this process began, the link does not know.
+        is_held = self._link.is_held(removed_at) or self._holders(removed_at) == self._layout.stripes
+        return is_held and not in_flight(self._words, self._layout, slot)
 
     def _clear(self, slot: int) -> None:
         clear_slot(self._words, self._layout, slot)
