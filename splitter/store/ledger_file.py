@@ -57,7 +57,7 @@ def create(folder: Path, first_version: int) -> None:
         OSError, sqlite3.Error: nothing was made.
     """
     is_made = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # as the supervisor makes it: the history is nobody else's to read
     new = folder / f".{DATABASE}.new"
     for suffix in ("", *SIDECARS):
         new.with_name(new.name + suffix).unlink(missing_ok=True)

@@ -5,6 +5,7 @@ import re
 import resource
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import tempfile
@@ -71,6 +72,12 @@ def test_a_state_that_was_begun_begins_at_one(tmp_path: Path) -> None:
         with opened(tmp_path / "state") as ledger:
             assert not ledger.is_new
             assert ledger.first_version == 1
+
+
+@pytest.mark.parametrize("make", [lambda folder: Ledger.open(folder)[0].close(), Ledger.begin])
+def test_a_new_state_folder_is_private(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "state")
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
 
 
 def test_what_is_there_is_not_begun_again(tmp_path: Path) -> None:
