@@ -43,6 +43,8 @@ class Life:
     """Set the counters of a slot to 0."""
     holders: Callable[[int], int]
     """How many workers hold a revision."""
+    wait_held: Callable[[int], Awaitable[bool]]
+    """Wait until every worker holds a revision; False when that took too long."""
     workers: int
 
 
@@ -123,10 +125,11 @@ class Following:
         before = self.in_force.entries
         answers = await put_all(self._store, wishes, before)
         step = self._step_to(after(before, wishes, answers), by="API")
-        held = True
         if step is not None:
             held = await self._put_in_force(step, self.in_force.slots)
             self._report.say(*step.lines)
+        else:  # who asks for what is there already wants to know as well that it is held
+            held = await self._life.wait_held(max(self.in_force.since.get(wish.name, 0) for wish in wishes))
         holders = self._life.workers if held else self._life.holders(self.in_force.revision)
         applied = [self._applied(wish, answer, held, holders) for wish, answer in zip(wishes, answers, strict=True)]
         return [_compared(each, before.get(wish.name)) for wish, each in zip(wishes, applied, strict=True)]

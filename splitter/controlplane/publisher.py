@@ -52,6 +52,8 @@ class Step:
 def first_step(remembered: InForce, entries: Mapping[str, Entry], notices: tuple[str, ...], slots: SlotTable) -> Step:
     """Everything whole, from what is `remembered` of an earlier process; the lines are about what changed since then."""
     after, names = _move(remembered, entries, notices, slots)
+    # The earlier process may have ended between the file and the publication: nobody knows what the workers hold.
+    after = replace(after, since=dict.fromkeys(entries, after.revision))
     return Step(after, Kind.PUBLISH_FULL, _whole(after), tuple(_line(remembered, after, name) for name in names))
 
 

@@ -14,6 +14,8 @@ import orjson
 import pytest
 
 from splitter.channel import Kind
+from splitter.controlplane.api.control import Applied
+from splitter.controlplane.changes import Wish
 from splitter.controlplane.follow import Following, Life, Outcome
 from splitter.controlplane.publisher import Step
 from splitter.controlplane.report import Report
@@ -39,6 +41,7 @@ class Process:
         self.before_publishing: Callable[[Step], None] = lambda step: None
         self.cleared: list[int] = []
         self.held = True
+        self.waited_for: list[int] = []
         report = Report(self.out, self.err)
         told = Life(
             revision=revision,
@@ -49,6 +52,7 @@ class Process:
             is_free=lambda slot, removed_at: False,
             clear=self.cleared.append,
             holders=lambda revision: 3,
+            wait_held=self._wait_held,
             workers=4,
         )
         self.store = FileStore((str(folder / "config"),), folder / "state", strict=revision == 0)
@@ -57,6 +61,10 @@ class Process:
     async def _publish(self, step: Step) -> bool:
         self.before_publishing(step)
         self.published.append(step)
+        return self.held
+
+    async def _wait_held(self, revision: int) -> bool:
+        self.waited_for.append(revision)
         return self.held
 
     async def start(self) -> Step:
@@ -237,6 +245,22 @@ async def test_a_saved_configuration_that_is_not_good_any_more_is_not_used(folde
     process = Process(folder)
     await process.start()
     assert any("not valid any more" in line for line in process.complained())
+
+
+# --- changes by calls ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_wish_for_what_is_there_already_is_answered_when_the_workers_hold_it(folder: Path) -> None:
+    """The change may have been made by a process that was killed before it had published it, or before the workers held it."""
+    await Process(folder).start()
+    successor = Process(folder, revision=7)
+    await successor.start()
+    successor.held = False
+    wish = Wish("multi-model", lambda entry: None if entry is None else entry.drafted, "ann")
+    (applied,) = await successor.following.change([wish])
+    assert isinstance(applied, Applied)
+    assert (applied.changed, applied.held, applied.workers, applied.of) == (False, False, 3, 4)
+    assert (len(successor.published), successor.waited_for) == (1, [8])
 
 
 # --- a restart under the same supervisor --------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ class Process:
             is_free=lambda slot, removed_at: removed_at <= self.held and not in_flight(self.words, LAYOUT, slot),
             clear=lambda slot: clear_slot(self.words, LAYOUT, slot),
             holders=lambda revision: LAYOUT.stripes,
+            wait_held=self._wait_held,
             workers=LAYOUT.stripes,
         )
         self.store = FileStore((str(folder / "config"),), folder / "state", strict=True)
@@ -51,6 +52,9 @@ class Process:
     async def _publish(self, step: Step) -> bool:
         released = [counted(self.words, LAYOUT, slot) for slot in step.after.slots.released]
         self.at_publishing.append((slots.load(self._slots_file, "life"), released))
+        return True
+
+    async def _wait_held(self, revision: int) -> bool:
         return True
 
     async def write(self, **files: str) -> Outcome:
