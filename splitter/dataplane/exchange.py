@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from splitter.http.request import RequestHead
 
 
-_STARTED, _RETRIED, _LOCAL = int(Count.STARTED), int(Count.RETRIED), int(Count.LOCAL)
+_STARTED, _PICKED, _RETRIED, _LOCAL = int(Count.STARTED), int(Count.PICKED), int(Count.RETRIED), int(Count.LOCAL)
 _BYTES_IN, _BYTES_OUT = int(Count.BYTES_IN), int(Count.BYTES_OUT)
 
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
@@ -124,6 +124,8 @@ class Exchange:
         self._slot = live.slot
         self._ring = live.ring
         plane.words[live.slot + _STARTED] += 1
+        if route.named is None:
+            plane.words[live.slot + _PICKED] += 1
         self._total_at = self._started_at + endpoint.timeouts["total"]
         if self._request.expects_continue and not self.complete:
             # Ours to answer and never forwarded: the model server would answer it a second time (RFC 9110 §10.1.1).

@@ -50,6 +50,7 @@ class RequestFamilies:
         self._errors = Family("splitter_request_errors_total", "counter", "Requests that failed, by whose fault it was.")
         self._upstream = Family("splitter_upstream_errors_total", "counter", "Requests that a model server failed, by how it did.")
         self._in_flight = Family("splitter_requests_in_flight", "gauge", "Requests that have not ended.")
+        self._picks = Family("splitter_picks_total", "counter", "Requests that the split gave to the model; the others named it.")
         self._counters = (
             (Count.RETRIED, Family("splitter_retries_total", "counter", "Second attempts at a model server.")),
             (Count.BYTES_IN, Family("splitter_request_body_bytes_total", "counter", "Bytes of request bodies sent to model servers.")),
@@ -76,6 +77,8 @@ class RequestFamilies:
         # Slot 0 also counts answers that nobody was asked for, so a difference to what was started says nothing there.
         if words[Count.STARTED] and entity:
             self._in_flight.add(labels, open_requests(words))
+            # At 0 too: of a model that shall get nothing, the first pick would be missed.
+            self._picks.add(labels, words[Count.PICKED])
         for word, family in self._counters:
             if words[word]:
                 family.add(labels, words[word])
@@ -89,6 +92,7 @@ class RequestFamilies:
             self._errors,
             self._upstream,
             self._in_flight,
+            self._picks,
             *(family for _, family in self._counters),
             *(histogram for _, histogram in self._durations),
         ]

@@ -40,6 +40,7 @@ class Count(IntEnum):
     ABORTED = 16  # in flight when their worker died
     BYTES_IN = 17  # of request bodies, sent to the model server
     BYTES_OUT = 18  # of answer bodies, sent to the client
+    PICKED = 19  # of those started, those that the split gave to this entity; the others named it
 
 
 OUTCOMES = 14

@@ -508,6 +508,15 @@ async def test_every_request_is_counted_once(wire: Wire) -> None:
         assert sum(wire.words[base + histogram : base + histogram + 21]) == 1
 
 
+async def test_picks_are_the_requests_that_did_not_name_their_model(wire: Wire) -> None:
+    wire.served().always()
+    for path in (PATH, NAMED.format("m"), PATH, NAMED.format("m"), PATH):
+        await ask(wire, post(path=path))
+    assert (wire.count(Count.STARTED), wire.count(Count.PICKED)) == (5, 3)
+    await ask(wire, get("/nowhere"))
+    assert wire.count(Count.PICKED, NO_ENTITY) == 0
+
+
 # --- the tables -----------------------------------------------------------------------------------------------------------------
 
 

@@ -62,6 +62,7 @@ def test_the_parser_of_prometheus_reads_the_page() -> None:
         "splitter_request_errors_total": "counter",
         "splitter_upstream_errors_total": "counter",
         "splitter_requests_in_flight": "gauge",
+        "splitter_picks_total": "counter",
         "splitter_retries_total": "counter",
         "splitter_request_body_bytes_total": "counter",
         "splitter_response_body_bytes_total": "counter",
@@ -111,6 +112,14 @@ def test_errors_are_written_at_0_as_soon_as_there_was_a_request() -> None:
     words[slot_base(LAYOUT, 0, 1) + Count.STARTED] = 1
     lines = [line for line in lines_of(words) if line.startswith("splitter_request_errors_total")]
     assert lines == [f'splitter_request_errors_total{{{CHAT},blame="{blame}"}} 0' for blame in ("client", "upstream", "splitter")]
+
+
+def test_picks_are_written_at_0_as_soon_as_there_was_a_request() -> None:
+    words = fresh_words()
+    words[slot_base(LAYOUT, 0, 1) + Count.STARTED] = 1
+    words[slot_base(LAYOUT, 0, 2) + Count.STARTED] = 5
+    words[slot_base(LAYOUT, 0, 2) + Count.PICKED] = 3
+    assert [line.rsplit(" ", 1)[1] for line in lines_of(words) if line.startswith("splitter_picks_total")] == ["0", "3"]
 
 
 def test_the_reasons_of_a_model_server_add_up_to_its_blame() -> None:
