@@ -152,6 +152,7 @@ def _document() -> ChangeDocument:
         ],
         "timeouts": {"connect": 2.0, "first_byte": 297.0, "idle": 60.0, "total": 297.0},
         "forward_credentials": False,
+        "stopped": False,
     }
     return {"full": True, "set": [endpoint], "remove": [], "notices": []}
 

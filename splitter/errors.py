@@ -92,6 +92,10 @@ class NotSupported(ClientError):
     code = "NOT_IMPLEMENTED"
 
 
+class EndpointStopped(ClientError):
+    """400, as by Databricks: a stopped endpoint does not start because somebody asks again."""
+
+
 class NoSuchRoute(ClientError):
     """A path that belongs to no API of ours."""
 

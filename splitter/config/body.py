@@ -114,6 +114,22 @@ def with_tags(current: Drafted, add: Any, delete: Any) -> Drafted:
     return Drafted(replace(current.draft, kept=kept), current.shares)
 
 
+def with_field(current: Drafted, name: str, value: Any) -> Drafted:
+    """`current` with another value of an endpoint's field that is only kept, as it came in a body; None and what is empty remove it.
+
+    Raises:
+        ConfigError: with every problem of the value.
+    """
+    kept = {key: was for key, was in current.draft.kept.items() if key != name}
+    if value is not None and value != {} and value != []:
+        report = Report(ignores_unknown=True)
+        field = next(field for field in words.LONG_ENDPOINT.fields if field.name == name)
+        read = field.kind.read(json_tree(value, name, report), name, report)
+        _raise_problems(report)
+        kept = {**current.draft.kept, name: read.value if read else None}  # in its old position
+    return Drafted(replace(current.draft, kept=kept), current.shares)
+
+
 def create_body(drafted: Drafted) -> dict[str, Any]:
     """The create body that means the same as `drafted`, in JSON values. A share that was written as `rest` is a number in it."""
     draft = drafted.draft

@@ -40,6 +40,11 @@ class EndpointConfig:
     forward_credentials: bool
     kept: Mapping[str, Any]
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether predictions are answered with 400 until somebody starts it again."""
+        return self.kept.get("stopped") is True
+
     def document(self, version: int, slots: Mapping[str, int]) -> EndpointDocument:
         """What the workers get; `slots` by served entity name."""
         return {
@@ -57,6 +62,7 @@ class EndpointConfig:
             ],
             "timeouts": self.timeouts,
             "forward_credentials": self.forward_credentials,
+            "stopped": self.is_stopped,
         }
 
     def fingerprint(self) -> str:

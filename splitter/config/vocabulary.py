@@ -156,9 +156,12 @@ FORWARD_CREDENTIALS = Field("forward_credentials", _FLAG, "send the client's Aut
 
 ENDPOINT_TAGS = _kept("tags", TAGS)
 
+STOPPED = Field("stopped", _FLAG, "every prediction is answered with 400 until the endpoint is started again", kept=True)
+
 _ENDPOINT = (
     TIMEOUTS,
     FORWARD_CREDENTIALS,
+    STOPPED,
     ENDPOINT_TAGS,
     _kept("description", _TEXT),
     _kept("email_notifications"),

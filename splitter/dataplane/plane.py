@@ -21,7 +21,7 @@ from splitter.dataplane.pool import LiveEntities
 from splitter.dataplane.replies import JSON, LocalAnswer
 from splitter.dataplane.resolver import Resolver
 from splitter.dataplane.wheel import TICK_S, Wheel
-from splitter.errors import MethodNotAllowed, NoSuchRoute, NotSupported, UnknownEndpoint
+from splitter.errors import EndpointStopped, MethodNotAllowed, NoSuchRoute, NotSupported, UnknownEndpoint
 from splitter.http.answer import AnswerHeads
 from splitter.routing.document import TICKETS, ChangeDocument
 from splitter.routing.snapshot import EMPTY, EntityKey, Route, ServedEntity, Snapshot, apply_change
@@ -105,7 +105,7 @@ class DataPlane:
         """For what is no prediction of an existing model: the control plane, or an error that says what exists.
 
         Raises:
-            UnknownEndpoint, NoSuchRoute, NotSupported: the path is under /serving-endpoints/.
+            UnknownEndpoint, EndpointStopped, NoSuchRoute, NotSupported: the path is under /serving-endpoints/.
         """
         if not path.startswith(_PREFIX):
             return self._control
@@ -118,6 +118,10 @@ class DataPlane:
         endpoint = self.snapshot.endpoints.get(name)
         if endpoint is None:
             raise UnknownEndpoint(f"the serving endpoint {name[:80]!r} does not exist; {_there_are(self.snapshot.endpoints)}")
+        if endpoint.stopped:
+            raise EndpointStopped(
+                f"the serving endpoint {name!r} is stopped; start it with POST /api/2.0/serving-endpoints/{name}/config:start"
+            )
         parts = rest.split("/")
         if len(parts) == 3 and parts[0] == "served-models" and parts[2] == "invocations":
             there = _there_are(endpoint.entities)

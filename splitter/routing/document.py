@@ -37,13 +37,14 @@ class EntityDocument(TypedDict):
 
 
 class EndpointDocument(TypedDict):
-    """One endpoint. The tickets of its entities sum to TICKETS."""
+    """One endpoint. The tickets of its entities sum to TICKETS. A stopped one takes no predictions."""
 
     name: str
     version: int
     entities: list[EntityDocument]
     timeouts: Timeouts
     forward_credentials: bool
+    stopped: bool
 
 
 class ChangeDocument(TypedDict):

@@ -60,6 +60,7 @@ class Endpoint:
     timeouts: Timeouts
     forward_credentials: bool
     version_line: bytes
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ def build_endpoint(document: EndpointDocument) -> Endpoint:
         document["timeouts"],
         document["forward_credentials"],
         version_line,
+        document["stopped"],
     )
 
 
@@ -141,6 +143,9 @@ def _build_entity(endpoint: str, document: EntityDocument, version_line: bytes) 
 
 
 def _routes_of(endpoint: Endpoint) -> dict[bytes, Route]:
+    """Where its paths lead; a stopped one's lead nowhere, so that running ones need not be asked whether they are."""
+    if endpoint.stopped:
+        return {}
     routes = {named_path(endpoint.name, name): Route(endpoint, entity) for name, entity in endpoint.entities.items()}
     routes[split_path(endpoint.name)] = Route(endpoint, None)
     return routes

@@ -54,4 +54,5 @@ def test_the_document_is_what_the_workers_need() -> None:
         ],
         "timeouts": {"connect": 2.0, "first_byte": 297.0, "idle": 60.0, "total": 297.0},
         "forward_credentials": False,
+        "stopped": False,
     }

@@ -112,6 +112,19 @@ def test_update_endpoint_tags(client: Any, name: str) -> None:
     assert client.update_endpoint_tags(endpoint=name, config={"delete_tags": ["a"]})["tags"] == [{"key": "b", "value": "2"}]
 
 
+def test_update_endpoint_ai_gateway(client: Any, name: str) -> None:
+    client.create_endpoint(config=body(name))
+    gateway = {"usage_tracking_config": {"enabled": True}}
+    assert client.update_endpoint_ai_gateway(endpoint=name, config=gateway) == gateway
+    assert client.get_endpoint(endpoint=name)["ai_gateway"] == gateway
+
+
+def test_update_endpoint_rate_limits(client: Any, name: str) -> None:
+    client.create_endpoint(config=body(name))
+    limits = {"rate_limits": [{"calls": 10, "key": "endpoint", "renewal_period": "minute"}]}
+    assert client.update_endpoint_rate_limits(endpoint=name, config=limits) == limits
+
+
 def test_update_endpoint(client: Any, name: str) -> None:
     """The deprecated way to send a configuration."""
     client.create_endpoint(config=body(name))

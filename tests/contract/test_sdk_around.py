@@ -94,10 +94,6 @@ USERS = [ServingEndpointAccessControlRequest(group_name="users", permission_leve
         lambda w, id_: w.serving_endpoints.update_permissions(id_, access_control_list=USERS),
         lambda w, id_: w.serving_endpoints.get_permission_levels(id_),
         lambda w, _: w.serving_endpoints.create_provisioned_throughput_endpoint("pt-mine", PtEndpointCoreConfig()),
-        lambda w, _: w.serving_endpoints.get_open_api("commented"),
-        lambda w, _: w.serving_endpoints.put("commented", rate_limits=[]),
-        lambda w, _: w.serving_endpoints.put_ai_gateway("commented"),
-        lambda w, _: w.serving_endpoints.update_notifications("commented"),
     ],
     ids=[
         "get_permissions",
@@ -105,10 +101,6 @@ USERS = [ServingEndpointAccessControlRequest(group_name="users", permission_leve
         "update_permissions",
         "get_permission_levels",
         "provisioned_throughput",
-        "get_open_api",
-        "put",
-        "put_ai_gateway",
-        "update_notifications",
     ],
 )
 def test_what_is_not_there_yet_is_told_at_once(stage: Stage, w: WorkspaceClient, call: Callable[[WorkspaceClient, str], object]) -> None:

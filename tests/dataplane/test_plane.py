@@ -95,6 +95,16 @@ async def test_chat_completions_are_not_there_and_that_is_said(wire: Wire, metho
     assert wire.outcomes(NO_ENTITY) == {"CLIENT_ERROR": 2}
 
 
+@pytest.mark.parametrize("path", ["/serving-endpoints/ep/invocations", "/serving-endpoints/ep/served-models/m/invocations"])
+async def test_a_stopped_endpoint_answers_400_and_asks_no_model(wire: Wire, path: str) -> None:
+    wire.publish(endpoint("ep", entity("m", "http://127.0.0.1:1")) | {"stopped": True})
+    message = await ask(wire, post(path=path))
+    assert message.status == 400
+    body = json.loads(message.body)
+    assert body["error_code"] == "BAD_REQUEST"
+    assert "is stopped; start it with POST /api/2.0/serving-endpoints/ep/config:start" in body["message"]
+
+
 async def test_the_revision_that_is_held_stands_in_the_header(wire: Wire) -> None:
     for revision in (1, 2):
         wire.publish(endpoint("ep", entity("m", "http://127.0.0.1:1"), version=revision))

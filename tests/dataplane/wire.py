@@ -302,6 +302,7 @@ def endpoint(
         "entities": list(entities),
         "timeouts": bounds,  # type: ignore[typeddict-item]  # the four of them
         "forward_credentials": forward_credentials,
+        "stopped": False,
     }
 
 

@@ -15,9 +15,15 @@ def entity(name: str, tickets: int, slot: int = 1) -> EntityDocument:
     return {"name": name, "urls": [f"http://{name}:5001/x?y=1"], "tickets": tickets, "idempotent": False, "slot": slot}
 
 
-def endpoint(name: str, tickets: dict[str, int], version: int = 1) -> EndpointDocument:
-    entities = [entity(each, share) for each, share in tickets.items()]
-    return {"name": name, "version": version, "entities": entities, "timeouts": DEFAULT_TIMEOUTS, "forward_credentials": False}
+def endpoint(name: str, tickets: dict[str, int], version: int = 1, *, stopped: bool = False) -> EndpointDocument:
+    return {
+        "name": name,
+        "version": version,
+        "entities": [entity(each, share) for each, share in tickets.items()],
+        "timeouts": DEFAULT_TIMEOUTS,
+        "forward_credentials": False,
+        "stopped": stopped,
+    }
 
 
 def change(*documents: EndpointDocument, remove: tuple[str, ...] = (), full: bool = False) -> ChangeDocument:
@@ -53,6 +59,15 @@ def test_replicas_keep_their_order() -> None:
 def test_shares_that_are_not_the_whole_are_refused(tickets: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="tickets"):
         build_endpoint(endpoint("chat", tickets))
+
+
+def test_a_stopped_endpoint_is_known_and_its_paths_lead_nowhere() -> None:
+    running = apply_change(EMPTY, 1, change(endpoint("chat", {"m": TICKETS}), full=True))
+    stopped = apply_change(running, 2, change(endpoint("chat", {"m": TICKETS}, 2, stopped=True)))
+    assert stopped.endpoints["chat"].stopped
+    assert not stopped.routes
+    again = apply_change(stopped, 3, change(endpoint("chat", {"m": TICKETS}, 3)))
+    assert again.routes.keys() == running.routes.keys()
 
 
 def test_zero_is_never_picked_but_reachable_by_name() -> None:

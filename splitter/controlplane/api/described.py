@@ -8,7 +8,7 @@ from typing import Any
 from splitter.config.body import create_body
 from splitter.store.interface import Entry
 
-_NOT_ECHOED = frozenset({"name", "config", "rate_limits"})
+_NOT_ECHOED = frozenset({"name", "config", "rate_limits", "stopped"})
 """Besides fields with an own place in the answer: the deprecated `rate_limits`, which the API takes and never shows."""
 _DEFAULTS: Mapping[str, Any] = {"tags": [], "description": "", "route_optimized": False}
 _OLD_NAMES = {"entity_name": "model_name", "entity_version": "model_version"}
@@ -51,9 +51,9 @@ def _head(entry: Entry, held: bool) -> dict[str, Any]:
         "creation_timestamp": entry.created_ms,
         "last_updated_timestamp": entry.updated_ms,
         "state": {
-            "ready": "READY" if held or not _is_new(entry) else "NOT_READY",
+            "ready": "READY" if (held or not _is_new(entry)) and not entry.config.is_stopped else "NOT_READY",
             "config_update": "NOT_UPDATING" if held else "IN_PROGRESS",
-            "suspend": "NOT_SUSPENDED",
+            "suspend": "STOPPED" if entry.config.is_stopped else "NOT_SUSPENDED",
         },
         "permission_level": "CAN_MANAGE",
         "defined_at": str(entry.config.place),  # ours: the file to edit

@@ -11,7 +11,7 @@ from splitter.config.body import config_draft, create_draft, with_tags
 from splitter.config.problems import did_you_mean, quoted
 from splitter.config.source import Drafted
 from splitter.config.whole_percent import warnings_of
-from splitter.controlplane.api.control import CONTROL, Applied, Control
+from splitter.controlplane.api.control import CONTROL, Applied, Control, Decide
 from splitter.controlplane.api.described import detailed, listed
 from splitter.controlplane.api.json_body import json_object
 from splitter.errors import AlreadyExists, UnknownEndpoint
@@ -91,6 +91,27 @@ def known_endpoint(request: web.Request) -> Entry:
 def answer(document: dict[str, Any]) -> web.Response:
     """200 with a JSON object."""
     return web.Response(body=orjson.dumps(document), content_type="application/json")
+
+
+def known(request: web.Request, entry: Entry | None) -> Entry:
+    """The endpoint that the path names, as it is when a change of it is decided.
+
+    Raises:
+        UnknownEndpoint: there is none.
+    """
+    return _known(request.app[CONTROL], request.match_info["name"], entry)
+
+
+async def changed_entry(request: web.Request, decide: Decide) -> Entry:
+    """Change the endpoint that the path names; what it is then."""
+    name = request.match_info["name"]
+    return _entry_of(name, await request.app[CONTROL].change(name, decide, ANONYMOUS))
+
+
+async def changed(request: web.Request, decide: Decide) -> web.Response:
+    """Change the endpoint that the path names; the whole of it as the answer."""
+    name = request.match_info["name"]
+    return _changed(name, await request.app[CONTROL].change(name, decide, ANONYMOUS))
 
 
 def _known(control: Control, name: str, entry: Entry | None) -> Entry:

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from splitter.config.problems import did_you_mean, quoted
-from splitter.controlplane.api import endpoints
+from splitter.controlplane.api import endpoints, fields
 from splitter.controlplane.api.control import CONTROL
+from splitter.controlplane.api.openapi import openapi
 from splitter.errors import NotSupported, UnknownEndpoint
 from splitter.telemetry.exposition import CONTENT_TYPE
 
@@ -21,21 +22,14 @@ _ONE = ENDPOINTS + "/{name}"
 _MODEL = _ONE + "/served-models/{model}"
 
 _NO_PERMISSIONS = "splitter has no access control yet: whoever reaches it may do everything, so there are no permissions to read or to set."
-_KEPT = "It may stand in the body that creates an endpoint; it is kept and shown there, without effect."
 _NOT_SUPPORTED = (
     ("GET", PERMISSIONS, _NO_PERMISSIONS),
     ("PUT", PERMISSIONS, _NO_PERMISSIONS),
     ("PATCH", PERMISSIONS, _NO_PERMISSIONS),
     ("GET", PERMISSIONS + "/permissionLevels", _NO_PERMISSIONS),
-    ("GET", _ONE + "/openapi", "splitter does not know what its models take and give; ask the model server for its schema."),
-    ("PUT", _ONE + "/rate-limits", f"splitter limits no rates, so rate_limits cannot be changed. {_KEPT}"),
-    ("PUT", _ONE + "/ai-gateway", f"splitter has no AI gateway, so ai_gateway cannot be changed. {_KEPT}"),
-    ("PATCH", _ONE + "/notifications", f"splitter sends no e-mail, so email_notifications cannot be changed. {_KEPT}"),
-    ("PATCH", _ONE + "/telemetry-config", f"splitter exports no telemetry, so telemetry_config cannot be changed. {_KEPT}"),
+    ("PATCH", _ONE + "/telemetry-config", "splitter exports no telemetry, so telemetry_config cannot be changed."),
     ("POST", ENDPOINTS + "/pt", "splitter provisions no throughput: it sends requests to model servers that already run."),
     ("PUT", ENDPOINTS + "/pt/{name}/config", "splitter provisions no throughput: it sends requests to model servers that already run."),
-    ("POST", _ONE + "/config:stop", "An endpoint cannot be stopped: give a served model 0 percent, or delete the endpoint."),
-    ("POST", _ONE + "/config:start", "An endpoint cannot be stopped, so there is nothing to start."),
 )
 _BUILD_LOGS = "splitter builds nothing: the model server runs already, and its own logs say how it came up.\n"
 
@@ -52,6 +46,12 @@ def add_routes(app: web.Application) -> None:
     router.add_delete(_ONE, endpoints.delete)
     router.add_put(_ONE + "/config", endpoints.change_config)
     router.add_patch(_ONE + "/tags", endpoints.change_tags)
+    router.add_put(_ONE + "/ai-gateway", fields.put_ai_gateway)
+    router.add_put(_ONE + "/rate-limits", fields.put_rate_limits)
+    router.add_patch(_ONE + "/notifications", fields.patch_notifications)
+    router.add_post(_ONE + "/config:stop", fields.stop)
+    router.add_post(_ONE + "/config:start", fields.start)
+    router.add_get(_ONE + "/openapi", _openapi)
     router.add_get(_ONE + "/metrics", _metrics)
     router.add_get(_MODEL + "/logs", _logs)
     router.add_get(_MODEL + "/build-logs", _build_logs)
@@ -74,6 +74,10 @@ async def _metrics(request: web.Request) -> web.Response:
     entry = endpoints.known_endpoint(request)
     page = await request.app[CONTROL].endpoint_metrics(entry.name)
     return web.Response(body=page.encode(), headers={"Content-Type": CONTENT_TYPE})
+
+
+async def _openapi(request: web.Request) -> web.Response:
+    return endpoints.answer(openapi(endpoints.known_endpoint(request)))
 
 
 async def _logs(request: web.Request) -> web.Response:

@@ -21,16 +21,9 @@ async def _an_endpoint(call: Call) -> None:
         ("PUT", PERMISSIONS),
         ("PATCH", PERMISSIONS),
         ("GET", PERMISSIONS + "/permissionLevels"),
-        ("GET", "/multi-model/openapi"),
-        ("PUT", "/multi-model/rate-limits"),
-        ("PUT", "/multi-model/ai-gateway"),
-        ("PATCH", "/multi-model/notifications"),
         ("PATCH", "/multi-model/telemetry-config"),
         ("POST", "/pt"),
         ("PUT", "/pt/multi-model/config"),
-        ("POST", "/multi-model/config:stop"),
-        ("POST", "/multi-model/config:start"),
-        ("POST", "/multi-model/config%3Astop"),
     ],
 )
 async def test_what_splitter_does_not_have_is_said_in_a_sentence(call: Call, method: str, path: str) -> None:
