@@ -8,18 +8,9 @@ from typing import Any
 
 import click
 
-from splitter.cli.client import DEFAULT_SERVER, Address, NoAnswer, Refused, Server
+from splitter.cli.address import SERVER, Address
+from splitter.cli.client import NoAnswer, Refused, Server
 from splitter.cli.terminal import fail
-
-
-class _Address(click.ParamType[Address]):
-    name = "URL"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
-        try:
-            return Address.parse(str(value))
-        except ValueError as exc:
-            self.fail(str(exc), param, ctx)
 
 
 class _Token(click.ParamType[str]):
@@ -31,7 +22,6 @@ class _Token(click.ParamType[str]):
         return str(value)
 
 
-_SERVER = click.option("--server", type=_Address(), default=DEFAULT_SERVER, show_default=True, help="Where splitter listens.")
 _TOKEN = click.option("--token", type=_Token(), help="Sent as Authorization: Bearer.")
 _JSON = click.option("--json", is_flag=True, help="Show splitter's answer as it is.")
 
@@ -39,7 +29,7 @@ _JSON = click.option("--json", is_flag=True, help="Show splitter's answer as it 
 def asking(command: Callable[..., None]) -> Callable[..., None]:
     """Give `command` the flags --server, --token and --json; it is called with `server`, a Server, and `as_json`."""
 
-    @_SERVER
+    @SERVER
     @_TOKEN
     @_JSON
     @functools.wraps(command)

@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-DEFAULT_SERVER = "http://127.0.0.1:8080"
+from splitter.cli.address import Address
+
 CONNECT_S = 5.0
 ANSWER_S = 30.0
 MOST_BYTES = 64 * 1024 * 1024  # of one answer
@@ -34,38 +35,6 @@ class Refused(Exception):
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
         self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where splitter listens. `prefix` is a path without a slash at its end; `text` is what was given."""
-
-    text: str
-    is_tls: bool
-    host: str
-    port: int | None
-    prefix: str
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """An `http://` or `https://` URL with a host; a port and a path where it is behind something else.
-
-        Raises:
-            ValueError: a sentence.
-        """
-        wrong = ValueError(f"{text!r} is not a URL like {DEFAULT_SERVER}")
-        try:
-            url = urlsplit(text)
-            host, port = url.hostname, url.port
-        except ValueError:
-            raise wrong from None
-        if not host or url.scheme not in ("http", "https") or url.query or url.fragment:
-            raise wrong
-        if not text.isascii() or not text.isprintable() or " " in text:
-            raise wrong
-        if url.username is not None:
-            raise ValueError("a URL with a user in it is not taken: give credentials with --token")
-        return cls(text, url.scheme == "https", host, port, url.path.rstrip("/"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,10 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def every_command(group: click.Group = commands, *words: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         yield (*words, name), command
         if isinstance(command, click.Group):
             yield from every_command(command, *words, name)
