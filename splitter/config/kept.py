@@ -28,7 +28,7 @@ def _some_text(scalar: tree.Scalar) -> str:
 
 
 _NAME = One(_some_text, "a text")
-_VARIABLES = Table(_NAME, One(variable, "a text"), "names of variables, each with its value", MAX_VARIABLES)
+VARIABLE_ROWS = Table(_NAME, One(variable, "a text"), "names of variables, each with its value", MAX_VARIABLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ class Variables:
     """
 
     def read(self, node: tree.Node, label: str, report: Report) -> Read[dict[str, str]] | None:
-        rows = _VARIABLES.read(node, label, report)
+        rows = VARIABLE_ROWS.read(node, label, report)
         return None if rows is None else Read({key.value: value.value for key, value in rows.value}, rows.place)
 
 
 TAG_KEY = Field("key", _NAME, required=True)
 TAG_VALUE = Field("value", One(scalars.text, "a text"))
-_TAGS = Listing(Record("a tag", (TAG_KEY, TAG_VALUE)), MAX_TAGS)
+TAG_ROWS = Listing(Record("a tag", (TAG_KEY, TAG_VALUE)), MAX_TAGS)
 
 Tag = dict[str, str]
 """`key`, and `value` if there is one."""
@@ -57,7 +57,7 @@ class Tags:
     """Tags of an endpoint: a list of `{key, value}`, each key once, in the order in which they were written."""
 
     def read(self, node: tree.Node, label: str, report: Report) -> Read[list[Tag]] | None:
-        rows = _TAGS.read(node, label, report)
+        rows = TAG_ROWS.read(node, label, report)
         if rows is None:
             return None
         first: dict[str, Place] = {}

@@ -152,7 +152,8 @@ class Anything:
 
 @dataclass(frozen=True, slots=True)
 class Field(Generic[T_co]):
-    """A key with a meaning. `kept` has no effect here and is echoed by the API; `refused` says why the key is not accepted."""
+    """A key with a meaning. `kept` has no effect here and is echoed by the API; `refused` says why the key is not accepted; `default`
+    is what holds without it, for documents."""
 
     name: str
     kind: Kind[T_co]
@@ -160,6 +161,7 @@ class Field(Generic[T_co]):
     required: bool = False
     kept: bool = False
     refused: str | None = None
+    default: object = None
 
 
 @dataclass(frozen=True, slots=True)

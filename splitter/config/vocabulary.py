@@ -10,6 +10,7 @@ from splitter.config.kept import TAGS, Variables
 from splitter.config.problems import quoted
 from splitter.config.schema import Anything, ByShape, Field, Fields, Kind, Listing, One, OneOrMany, Read, Record, Table
 from splitter.config.tree import Scalar
+from splitter.routing.document import DEFAULT_TIMEOUTS
 from splitter.routing.url import parse_upstream_url
 
 MAX_ENTITIES = 15  # the API's own limit
@@ -18,9 +19,11 @@ MAX_URL_LENGTH = 2048
 MAX_ROWS = 100_000  # of what is bounded by the size of a file alone
 
 REST = "rest"
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")
+NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")
 # POST /serving-endpoints/pt and /serving-endpoints/chat/completions have a meaning of their own in the API.
-_RESERVED = ("pt", "chat")
+RESERVED = ("pt", "chat")
+RESERVED_PREFIX = "databricks-"
+MAX_LABEL_LENGTH = 255
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 PLACEHOLDERS = ("entity_name", "entity_version")
 
@@ -37,24 +40,24 @@ def name(scalar: Scalar) -> str:
 
 def is_name(text: str) -> bool:
     """Whether a served entity may be called so."""
-    return _NAME.fullmatch(text) is not None
+    return NAME.fullmatch(text) is not None
 
 
 def endpoint_name(scalar: Scalar) -> str:
     """As `name`, without those that the API keeps for itself."""
     text = name(scalar)
-    if text in _RESERVED:
+    if text in RESERVED:
         raise scalars.Refused(f"{quoted(text)} has a meaning of its own in the API; choose another name")
-    if text.startswith("databricks-"):
-        raise scalars.Refused(f"{quoted(text)}: the prefix databricks- is reserved; choose another name")
+    if text.startswith(RESERVED_PREFIX):
+        raise scalars.Refused(f"{quoted(text)}: the prefix {RESERVED_PREFIX} is reserved; choose another name")
     return text
 
 
 def label(scalar: Scalar) -> str:
     """The name or the version of a registered model: any text on one line."""
     text = scalars.text(scalar)
-    if not 0 < len(text) <= 255 or not text.isprintable():
-        raise scalars.Refused(f"{quoted(text)} is not a name or a version: 1 to 255 printable characters are allowed")
+    if not 0 < len(text) <= MAX_LABEL_LENGTH or not text.isprintable():
+        raise scalars.Refused(f"{quoted(text)} is not a name or a version: 1 to {MAX_LABEL_LENGTH} printable characters are allowed")
     return text
 
 
@@ -119,8 +122,14 @@ ENTITY_NAME = Field("entity_name", _LABEL, "the registered model")
 ENTITY_VERSION = Field("entity_version", _LABEL, "its version")
 MODEL_NAME = Field("model_name", _LABEL, "the older word for entity_name")
 MODEL_VERSION = Field("model_version", _LABEL, "the older word for entity_version")
-IDEMPOTENT = Field("idempotent", _FLAG, "a request may be sent a second time when a kept connection broke")
-TRAFFIC = Field("traffic", One(share_or_rest, "a percentage or rest"), "percent, or `rest` for one model")
+IDEMPOTENT = Field(
+    "idempotent", _FLAG, "a request may be sent a second time when a kept connection broke, whatever its method", default=False
+)
+TRAFFIC = Field(
+    "traffic",
+    One(share_or_rest, "a percentage or rest"),
+    "its share in percent, with up to two decimals; `rest` for one model. 100 for a single model, else 0: reachable by its name alone",
+)
 SERVED_NAME = Field("name", _NAME_KIND, "the served model's name in paths, routes and answers")
 
 _ENTITY = (
@@ -150,13 +159,21 @@ LONG_ENTITY = Record("a served entity", (SERVED_NAME, *_ENTITY))
 
 # --- an endpoint --------------------------------------------------------------------------------------------------------------
 
-TIMEOUT_FIELDS = tuple(Field(key, _SECONDS) for key in ("connect", "first_byte", "idle", "total"))
-TIMEOUTS = Field("timeouts", Record("timeouts", TIMEOUT_FIELDS), "seconds")
-FORWARD_CREDENTIALS = Field("forward_credentials", _FLAG, "send the client's Authorization and cookies to the model server")
+_WAITS = {
+    "connect": "seconds until a connection to the model server stands",
+    "first_byte": "seconds from the request to the head of the answer",
+    "idle": "seconds of every pause in a body, either way",
+    "total": "seconds of the whole request",
+}
+TIMEOUT_FIELDS = tuple(Field(key, _SECONDS, about, default=dict(DEFAULT_TIMEOUTS)[key]) for key, about in _WAITS.items())
+TIMEOUTS = Field("timeouts", Record("timeouts", TIMEOUT_FIELDS), "how long splitter waits, in seconds")
+FORWARD_CREDENTIALS = Field(
+    "forward_credentials", _FLAG, "send the client's Authorization and cookies to the model servers", default=False
+)
 
 ENDPOINT_TAGS = _kept("tags", TAGS)
 
-STOPPED = Field("stopped", _FLAG, "every prediction is answered with 400 until the endpoint is started again", kept=True)
+STOPPED = Field("stopped", _FLAG, "every prediction is answered with 400 until the endpoint is started again", kept=True, default=False)
 
 _ENDPOINT = (
     TIMEOUTS,
@@ -182,20 +199,17 @@ SERVED_MODELS = Field(
 )
 SHORT_ENDPOINT = Record("an endpoint", (SERVED_MODELS, *_ENDPOINT, AUTO_CAPTURE))
 
-ROUTE_MODEL = Field("served_model_name", _NAME_KIND)
-ROUTE_ENTITY = Field("served_entity_name", _NAME_KIND)
-ROUTE_SHARE = Field("traffic_percentage", One(share, "a percentage"), required=True)
-ROUTES = Field("routes", Listing(Record("a route", (ROUTE_MODEL, ROUTE_ENTITY, ROUTE_SHARE)), MAX_ENTITIES), required=True)
-TRAFFIC_CONFIG = Field("traffic_config", Record("traffic_config", (ROUTES,)))
-ENTITIES = Field("served_entities", Listing(LONG_ENTITY, MAX_ENTITIES))
-LEGACY_ENTITIES = Field("served_models", Listing(LONG_ENTITY, MAX_ENTITIES))
-CONFIG = Field(
-    "config",
-    # The Python SDK sends the endpoint's name in here once more.
-    Record("config", (ENTITIES, LEGACY_ENTITIES, TRAFFIC_CONFIG, AUTO_CAPTURE, Field("name", Anything()), Field("task", Anything()))),
-    "it holds served_entities (at least one) and traffic_config",
-    required=True,
-)
+ROUTE_MODEL = Field("served_model_name", _NAME_KIND, "the served entity that gets the share")
+ROUTE_ENTITY = Field("served_entity_name", _NAME_KIND, "the same as served_model_name")
+ROUTE_SHARE = Field("traffic_percentage", One(share, "a percentage"), "its share in percent, with up to two decimals", required=True)
+ROUTE = Record("a route", (ROUTE_MODEL, ROUTE_ENTITY, ROUTE_SHARE))
+ROUTES = Field("routes", Listing(ROUTE, MAX_ENTITIES), "the shares; a served entity without a route has 0", required=True)
+TRAFFIC_CONFIG = Field("traffic_config", Record("traffic_config", (ROUTES,)), "who gets how much; a single served entity needs none")
+ENTITIES = Field("served_entities", Listing(LONG_ENTITY, MAX_ENTITIES), "the models, 1 to 15")
+LEGACY_ENTITIES = Field("served_models", Listing(LONG_ENTITY, MAX_ENTITIES), "the older word for served_entities")
+_AGAIN = Field("name", Anything(), "ignored; the Python SDK sends the name of the endpoint here once more")
+LONG_CONFIG = Record("config", (ENTITIES, LEGACY_ENTITIES, TRAFFIC_CONFIG, AUTO_CAPTURE, _AGAIN, Field("task", Anything(), "ignored")))
+CONFIG = Field("config", LONG_CONFIG, "it holds served_entities (at least one) and traffic_config", required=True)
 ENDPOINT_NAME = Field("name", _ENDPOINT_NAME, "the name of the endpoint", required=True)
 LONG_ENDPOINT = Record("an endpoint", (ENDPOINT_NAME, CONFIG, *_ENDPOINT))
 
@@ -211,9 +225,14 @@ ENDPOINTS: Field[ShortRows | LongRows] = Field(
         Listing(LONG_ENDPOINT, MAX_ROWS),
         "endpoints by name, or a list of them (or {} for none)",
     ),
+    "by name (the short form), or a list of bodies of the Databricks API (the long form)",
 )
 ANY_MODEL = "*"
 _VERSIONS: Kind[Any] = Table(_LABEL, _URLS, "versions, each with a URL, such as {1: http://127.0.0.1:5001}", MAX_ROWS)
 _PATTERN: Kind[Any] = OneOrMany(One(url_pattern, "a URL"), MAX_URLS)
-MODELS = Field("models", Table(_LABEL, _VERSIONS, "registered models by name, each with its versions", MAX_ROWS, {ANY_MODEL: _PATTERN}))
+MODELS = Field(
+    "models",
+    Table(_LABEL, _VERSIONS, "registered models by name, each with its versions", MAX_ROWS, {ANY_MODEL: _PATTERN}),
+    'where registered model versions run, by name and version; "*" is a pattern for those that are not named',
+)
 FILE = Record("a configuration file", (ENDPOINTS, MODELS))
