@@ -41,6 +41,7 @@ class Settings:
     workers: int = 1
     trusted_proxies: tuple[str, ...] = ()  # CIDR blocks
     drain_s: float = 30.0
+    history: int = 200  # versions kept of each endpoint
     limits: Limits = field(default_factory=Limits)
 
 

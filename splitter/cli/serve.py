@@ -17,6 +17,7 @@ from splitter.errors import NoConfiguration
 from splitter.settings import Limits, Settings
 
 MOST_WORKERS = 256
+MOST_HISTORY = 10_000
 _LIMITS = Limits()
 _MB = 1024 * 1024
 
@@ -54,6 +55,7 @@ _WORKERS = click.option(
 @click.option(
     "--state-dir", metavar="DIR", help="Where versions and last good files are kept.  [default: $STATE_DIRECTORY, else .splitter/]"
 )
+@click.option("--history", type=click.IntRange(1, MOST_HISTORY), default=200, show_default=True, help="Versions kept of each endpoint.")
 @click.option("--trusted-proxies", multiple=True, metavar="CIDR[,CIDR]", help="Networks whose X-Forwarded fields are believed.")
 @click.option("--max-connections", type=click.IntRange(1), default=_LIMITS.connections, show_default=True, help="Client connections.")
 @click.option(
@@ -72,6 +74,7 @@ def serve(
     port: int,
     workers: int,
     state_dir: str | None,
+    history: int,
     trusted_proxies: tuple[str, ...],
     max_connections: int,
     max_body_mb: int,
@@ -100,6 +103,7 @@ def serve(
         workers=workers,
         trusted_proxies=networks,
         drain_s=drain_timeout,
+        history=history,
         limits=Limits(connections=max_connections, body_bytes=max_body_mb * _MB),
     )
     sys.exit(supervisor.run(settings))

@@ -72,7 +72,7 @@ def _entity_changes(old: EndpointConfig, new: EndpointConfig) -> Iterator[tuple[
 
 def _facts(was: EntityConfig, now: EntityConfig) -> Iterator[str]:
     if was.urls != now.urls:
-        yield f"{now.name} {' '.join(was.urls)} → {' '.join(now.urls)}"
+        yield f"{now.name} {' '.join(was.urls) or '-'} → {' '.join(now.urls) or '-'}"
     if was.entity_name != now.entity_name:
         yield f"{now.name} entity_name {was.entity_name or '-'} → {now.entity_name or '-'}"
     if was.entity_version != now.entity_version:

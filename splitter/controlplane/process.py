@@ -32,7 +32,7 @@ from splitter.errors import StartError
 from splitter.settings import ControlStart
 from splitter.shared_memory import PID, REVISION, Layout, attach
 from splitter.store.file_store import FileStore
-from splitter.store.interface import Entry
+from splitter.store.interface import Entry, Record
 from splitter.telemetry import ring
 from splitter.telemetry.exposition import endpoint_page
 from splitter.telemetry.slab import clear_slot, in_flight
@@ -90,7 +90,7 @@ class ControlPlane:
         self._layout = layout
         self._metrics = Metrics(self._words, layout, self._view)
         self._first = revision == 0
-        self._store = FileStore(settings.paths, settings.state_dir, strict=self._first)
+        self._store = FileStore(settings.paths, settings.state_dir, strict=self._first, most_versions=settings.history)
         life = Life(
             revision=revision,
             name=name,
@@ -125,6 +125,9 @@ class ControlPlane:
 
     async def change(self, name: str, decide: Decide, author: str) -> Applied:
         return await self._rounds.change(Wish(name, decide, author, time.monotonic()))
+
+    async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:
+        return await self._store.history(name, limit)
 
     async def metrics(self) -> Sequence[bytes]:
         return await self._metrics.page()

@@ -17,11 +17,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from splitter.config.problems import Problem
-from splitter.errors import NoConfiguration, SplitterError, StartError
+from splitter.errors import InternalError, NoConfiguration, SplitterError, StartError
 from splitter.store.file_edits import FileEdits
 from splitter.store.files import FileWatch, Look
 from splitter.store.interface import Contents, Entry, Put, Record
-from splitter.store.ledger import Ledger, LedgerError
+from splitter.store.ledger import MOST_VERSIONS, Ledger, LedgerError
 from splitter.store.sources import Gathered, Sources
 from splitter.store.versions import Remembered, Stamp, at_start, moved, record_of, removal_of
 
@@ -41,11 +41,14 @@ class Wall:
 
 class FileStore:
     """Implements `Store`. `strict`: the first `load_all` refuses to begin with nothing, or with a file of which nothing can be served;
-    otherwise what is bad is held back, as after an edit."""
+    otherwise what is bad is held back, as after an edit. Of each endpoint the newest `most_versions` are kept."""
 
-    def __init__(self, paths: Sequence[str], state_dir: str | Path, *, strict: bool, wall: Wall | None = None) -> None:
+    def __init__(
+        self, paths: Sequence[str], state_dir: str | Path, *, strict: bool, most_versions: int = MOST_VERSIONS, wall: Wall | None = None
+    ) -> None:
         self._paths = tuple(paths)
         self._strict = strict
+        self._most_versions = most_versions
         self._wall = wall or Wall()
         self._sources = Sources(paths)
         self._watch = FileWatch(paths, read=self._sources.read)
@@ -79,8 +82,11 @@ class FileStore:
         async with self._turn:
             return await asyncio.to_thread(self._put, puts)
 
-    async def history(self, name: str, limit: int = 200) -> Sequence[Record]:
-        return await asyncio.to_thread(self._opened.history, name, limit)
+    async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:
+        try:
+            return await asyncio.to_thread(self._opened.history, name, self._most_versions if limit is None else limit)
+        except LedgerError as exc:
+            raise InternalError(f"the history cannot be read: {exc}") from exc
 
     async def watch(self) -> AsyncIterator[None]:
         while True:
@@ -101,7 +107,7 @@ class FileStore:
     # --- reading --------------------------------------------------------------------------------------------------------------
 
     async def _first_load(self) -> Contents:
-        ledger, lost = await asyncio.to_thread(Ledger.open, self._folder)
+        ledger, lost = await asyncio.to_thread(Ledger.open, self._folder, most_versions=self._most_versions)
         self._ledger = ledger
         look = await self._settled_look()
         if self._strict and look.problems:

@@ -118,8 +118,13 @@ class Store(Protocol):
             InternalError            the place failed; the message says how
         """
 
-    async def history(self, name: str, limit: int = 200) -> Sequence[Record]:
-        """The newest versions of an endpoint, the newest first, removed endpoints included; empty when there was none ever."""
+    async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:
+        """The newest versions of an endpoint, the newest first, removed endpoints included; empty when there was none ever. Without
+        a limit, all that are kept.
+
+        Raises:
+            InternalError: it cannot be read; the message says why.
+        """
 
     def watch(self) -> AsyncIterator[None]:
         """Yields whenever `load_all` may give something else than before, be it by others. Never ends by itself."""

@@ -31,6 +31,8 @@ from splitter.store.interface import Record
 
 Pairs = Sequence[tuple[str, int]]
 """(endpoint, version)."""
+MOST_VERSIONS = 200
+"""Of an endpoint, where nobody says otherwise."""
 
 _COLUMNS = "endpoint, version, time_ms, author, origin, fingerprint, document, id, creator, created_ms, file, file_hash"
 # A number is taken only when it is above all that were given before: no row is touched otherwise, and that is counted.
@@ -77,7 +79,7 @@ class Ledger:
         self.is_new = self.first_version != 1 and not is_used
 
     @classmethod
-    def open(cls, folder: Path, *, most_versions: int = 200) -> tuple[Ledger, tuple[str, ...]]:
+    def open(cls, folder: Path, *, most_versions: int = MOST_VERSIONS) -> tuple[Ledger, tuple[str, ...]]:
         """The ledger of a folder, which is made if need be, and a sentence for each thing that was lost or cannot be kept.
 
         Never raises: what cannot be trusted is set aside, and what cannot be written is kept in memory instead.

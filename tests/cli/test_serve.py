@@ -77,12 +77,14 @@ def test_serve_with_every_flag(folder: Path, served: list[Settings]) -> None:
     write(folder, yaml(), "b.yaml")
     result = call(
         *("serve", "a.yaml", "b.yaml", "--host", "::1", "--port", "0", "--workers", "3", "--state-dir", "s", "--max-connections", "7"),
+        *("--history", "7"),
         *("--max-body-mb", "2", "--drain-timeout", "1.5", "--trusted-proxies", "10.0.0.0/8,::1", "--trusted-proxies", "192.0.2.7"),
     )
     assert result.exit_code == 0
     (settings,) = served
     assert settings.paths == ("a.yaml", "b.yaml")
     assert (settings.host, settings.port, settings.workers, settings.state_dir, settings.drain_s) == ("::1", 0, 3, "s", 1.5)
+    assert settings.history == 7
     assert settings.trusted_proxies == ("10.0.0.0/8", "::1/128", "192.0.2.7/32")
     assert (settings.limits.connections, settings.limits.body_bytes) == (7, 2 * 1024 * 1024)
 

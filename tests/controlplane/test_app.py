@@ -15,7 +15,7 @@ from splitter.controlplane.follow import Outcome
 from splitter.controlplane.publisher import InForce
 from splitter.controlplane.report import Report
 from splitter.errors import NoCapacity, SplitterError, StartError
-from splitter.store.interface import Entry
+from splitter.store.interface import Entry, Record
 from tests.controlplane.scenery import entries, step_to, yaml
 
 Client: TypeAlias = TestClient[web.Request, web.Application]
@@ -46,6 +46,9 @@ class FakeControl:
 
     async def change(self, name: str, decide: Decide, author: str) -> Applied:
         raise NoCapacity("draining")
+
+    async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:
+        return ()
 
     def is_held(self, name: str) -> bool:
         return True

@@ -426,6 +426,7 @@ class StoreConformance:
         versions = [(await put(store, "m", canary(share))).version for share in range(5)]
         assert [record.version for record in await store.history("m", 2)] == [versions[4], versions[3]]
         assert [record.version for record in await store.history("m", 5)] == versions[::-1]
+        assert [record.version for record in await store.history("m")] == versions[::-1]
 
     async def test_what_was_refused_is_no_history(self, store: Store) -> None:
         entry = await put(store, "m", canary(10))

@@ -55,7 +55,7 @@ class MemoryStore:
             event.set()
         return answers
 
-    async def history(self, name: str, limit: int = 200) -> Sequence[Record]:
+    async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:
         return self._place.records.get(name, [])[::-1][:limit]
 
     def watch(self) -> AsyncIterator[None]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from splitter.config.rewrite import new_file
 from splitter.config.source import Drafted
+from splitter.errors import InternalError
 from splitter.store.file_store import FileStore
 from splitter.store.interface import Store
 from splitter.store.ledger import Ledger
-from tests.store.conformance import MODELS, Site, StoreConformance
+from splitter.store.ledger_file import DATABASE
+from tests.store.conformance import MODELS, Site, StoreConformance, canary, put
 
 
 class FileSite(Site):
@@ -55,3 +60,35 @@ class TestFileStore(StoreConformance):
         site = FileSite(tmp_path)
         yield site
         await site.close()
+
+
+async def test_so_many_versions_of_each_endpoint_are_kept(tmp_path: Path) -> None:
+    site = FileSite(tmp_path)
+    store = FileStore((str(site.config),), site.state, strict=False, most_versions=3)
+    await store.load_all()
+    try:
+        for name in ("m", "n"):
+            for share in range(5):
+                await put(store, name, canary(share, name))
+            for limit in (None, 9):
+                assert [record.version for record in await store.history(name, limit)] == [5, 4, 3]
+    finally:
+        await store.close()
+
+
+async def test_a_history_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """Serving goes on, and so must the process: a sentence instead of a traceback."""
+    site = FileSite(tmp_path)
+    store = await site.open()
+    for share in (10, 20):
+        await put(store, "m", canary(share))
+    await store.close()
+    with closing(sqlite3.connect(site.state / DATABASE)) as other:  # of an old version: a start reads the newest alone
+        other.execute("UPDATE records SET document = '{' WHERE version = 1")
+        other.commit()
+    store = await site.reopen()
+    assert (await store.load_all()).entries["m"].version == 2
+    with pytest.raises(InternalError, match=r"^the history cannot be read: .*state\.db: it is damaged"):
+        await store.history("m")
+    assert [record.version for record in await store.history("m", 1)] == [2]
+    await site.close()

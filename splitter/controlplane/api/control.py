@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from aiohttp import web
 
 from splitter.config.source import Drafted
-from splitter.store.interface import Entry
+from splitter.store.interface import Entry, Record
 
 Decide = Callable[[Entry | None], Drafted | None]
 """Pure: what an endpoint shall be (None: no more), from what it is at the moment of the change (None: there is none). Raises a
@@ -42,6 +42,9 @@ class Control(Protocol):
         Raises:
             SplitterError: raised by `decide`, or of the store (see `Store.put_if`); nothing was changed.
         """
+
+    async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:
+        """As `Store.history`."""
 
     def is_held(self, name: str) -> bool:
         """Whether every worker holds the endpoint as it is in `entries`."""

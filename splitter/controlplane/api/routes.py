@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from splitter.config.problems import did_you_mean, quoted
-from splitter.controlplane.api import endpoints, fields
+from splitter.controlplane.api import endpoints, fields, versions
 from splitter.controlplane.api.control import CONTROL
 from splitter.controlplane.api.openapi import openapi
 from splitter.errors import NotSupported, UnknownEndpoint
@@ -45,6 +45,8 @@ def add_routes(app: web.Application) -> None:
     router.add_get(_ONE, endpoints.get)
     router.add_delete(_ONE, endpoints.delete)
     router.add_put(_ONE + "/config", endpoints.change_config)
+    router.add_get(_ONE + "/config/versions", versions.list_versions)
+    router.add_get(_ONE + "/config/versions/{version}", versions.one_version)
     router.add_patch(_ONE + "/tags", endpoints.change_tags)
     router.add_put(_ONE + "/ai-gateway", fields.put_ai_gateway)
     router.add_put(_ONE + "/rate-limits", fields.put_rate_limits)

@@ -10,7 +10,8 @@ from splitter.controlplane.api.control import Applied, Decide
 from splitter.controlplane.follow import Outcome
 from splitter.controlplane.publisher import InForce
 from splitter.errors import ConfigError, SplitterError
-from splitter.store.interface import Entry
+from splitter.store.interface import Entry, Record
+from splitter.store.versions import Stamp, record_of, removal_of
 
 MODELS = b"models: {model-A: {1: http://a:1}, model-B: {1: [http://b:1, http://b:2]}}"
 START_MS = 1_795_353_281_664
@@ -23,6 +24,7 @@ class MemoryControl:
         self._models = read_source("config/models.yaml", MODELS)
         self._entries: dict[str, Entry] = {}
         self._changes = 0
+        self._records: dict[str, list[Record]] = {}
         self.versions: dict[str, int] = {}
         self.workers = self.of = 2
         self.refusal: SplitterError | None = None
@@ -41,10 +43,17 @@ class MemoryControl:
         if self.refusal is not None:
             raise self.refusal
         if target is None:
-            del self._entries[name]
+            self._remove(name)
         else:
             self._entries[name] = self._entry(name, Source("config/api.yaml", b"", endpoints=(target,)))
         return Applied(self._entries.get(name), self.workers == self.of, self.workers, self.of, 1.23456)
+
+    async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:
+        return self._records.get(name, [])[::-1][:limit]
+
+    def forget(self) -> None:
+        """As if the state had been lost."""
+        self._records.clear()
 
     def is_held(self, name: str) -> bool:
         return self.workers == self.of
@@ -79,6 +88,14 @@ class MemoryControl:
         self._changes += 1
         self.versions[name] = self.versions.get(name, 0) + 1
         now = START_MS + 1000 * self._changes
-        if before is not None:
-            return Entry(drafted, config, self.versions[name], before.id, before.creator, before.created_ms, now)
-        return Entry(drafted, config, self.versions[name], f"{self._changes:032x}", "anonymous", now, now)
+        made = (before.id, before.creator, before.created_ms) if before is not None else (f"{self._changes:032x}", "anonymous", now)
+        entry = Entry(drafted, config, self.versions[name], *made, now)
+        self._records.setdefault(name, []).append(record_of(entry, Stamp(now, "api", str, "anonymous"), "", ""))
+        return entry
+
+    def _remove(self, name: str) -> None:
+        gone = self._entries.pop(name)
+        self._changes += 1
+        stamp = Stamp(START_MS + 1000 * self._changes, "api", str, "anonymous")
+        self._records[name].append(removal_of(gone, self.versions[name], stamp, ""))
+        self.versions[name] += 1

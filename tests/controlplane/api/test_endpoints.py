@@ -77,7 +77,7 @@ async def test_a_new_endpoint_under_an_old_name_is_another_one(call: Call) -> No
     first = (await call("POST", "", page.create())).document
     await call("DELETE", "/multi-model")
     second = (await call("POST", "", page.create())).document
-    assert (second["name"], second["config"]["config_version"]) == ("multi-model", 2)
+    assert (second["name"], second["config"]["config_version"]) == ("multi-model", 3), "the removal is a version too"
     assert second["id"] != first["id"]
 
 

@@ -1,0 +1,89 @@
+"""The history of an endpoint: its versions, each with who made it, when and how, and what it changed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp import web
+
+from splitter.config.problems import quoted
+from splitter.controlplane.api import endpoints
+from splitter.controlplane.api.control import CONTROL
+from splitter.errors import InvalidParameter, UnknownEndpoint
+from splitter.store.history import words_of
+from splitter.store.interface import Record
+
+FEW = 50
+"""Versions of a list without a limit: one that is long enough for a page, and not as long as what is kept."""
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+
+
+async def list_versions(request: web.Request) -> web.Response:
+    text = request.query.get("limit", str(FEW))
+    if not _NUMBER.fullmatch(text):
+        raise InvalidParameter(f"limit: expected a whole number above 0, not {quoted(text)}")
+    limit = int(text)
+    records = await _history(request, limit + 1)  # one more, to compare the last one with
+    return endpoints.answer({"versions": (await _rows(records))[:limit]})
+
+
+async def one_version(request: web.Request) -> web.Response:
+    text = request.match_info["version"]
+    if not _NUMBER.fullmatch(text):
+        raise InvalidParameter(f"the version of an endpoint is a whole number above 0, not {quoted(text)}")
+    records = await _history(request)
+    record = find(request.match_info["name"], records, int(text))
+    before = next((other for other in records if other.version < record.version), None)
+    rows = await _rows([record] if before is None else [record, before])
+    return endpoints.answer(rows[0])
+
+
+def find(name: str, records: Sequence[Record], version: int) -> Record:
+    """The record of a version in all that are kept of the endpoint `name`, the newest first.
+
+    Raises:
+        UnknownEndpoint: there is none.
+    """
+    found = next((record for record in records if record.version == version), None)
+    if found is None:
+        raise UnknownEndpoint(f"The serving endpoint {quoted(name)} has no version {version}: {_kept(records)}.")
+    return found
+
+
+def _kept(records: Sequence[Record]) -> str:
+    if not records:
+        return "no version is kept"
+    newest, oldest = records[0].version, records[-1].version
+    return f"only version {newest} is kept" if newest == oldest else f"versions {oldest} to {newest} are kept"
+
+
+async def _history(request: web.Request, limit: int | None = None) -> Sequence[Record]:
+    """Raises UnknownEndpoint: there never was one of that name."""
+    control, name = request.app[CONTROL], request.match_info["name"]
+    records = await control.history(name, limit)
+    if not records:
+        endpoints.known_endpoint(request)
+    return records
+
+
+async def _rows(records: Sequence[Record]) -> list[dict[str, Any]]:
+    # Hundreds of documents are read again for their words, which takes longer than others should wait.
+    words = await asyncio.to_thread(words_of, records)
+    return [_row(record, change) for record, change in zip(records, words, strict=True)]
+
+
+def _row(record: Record, words: str) -> dict[str, Any]:
+    document = {key: value for key, value in (record.document or {}).items() if key != "name"}
+    return {
+        "config_version": record.version,
+        "time": record.time_ms,
+        "author": record.author,
+        "origin": record.origin,
+        "config_hash": record.fingerprint,
+        "removed": record.document is None,
+        "changes": words,
+        **document,
+    }
