@@ -21,7 +21,7 @@ STEPS = ("create", "write", "sync", "rename", "link", "unlink", "sync_folder")
 
 
 class Scripted(Disk):
-    """Notes every step under its name; before the one numbered `at` (from 0), `act` happens."""
+    """Notes every step under its name; before the one numbered `at` (from 0), `act` happens. Knows no exchange."""
 
     def __init__(self, at: int = -1, act: Callable[[], object] = lambda: None) -> None:
         self.done: list[str] = []
@@ -49,6 +49,9 @@ class Scripted(Disk):
         self._step("rename")
         super().rename(old, new)
 
+    def exchange(self, old: str, new: str) -> bool:
+        return False
+
     def link(self, old: str, new: str) -> None:
         self._step("link")
         super().link(old, new)
@@ -60,6 +63,12 @@ class Scripted(Disk):
     def sync_folder(self, path: str) -> None:
         self._step("sync_folder")
         super().sync_folder(path)
+
+
+class Exchanging(Scripted):
+    def exchange(self, old: str, new: str) -> bool:
+        self._step("exchange")
+        return Disk.exchange(self, old, new)
 
 
 class Short(Disk):
@@ -95,13 +104,13 @@ def names(folder: Path) -> list[str]:
 # --- replacing ----------------------------------------------------------------------------------------------------------------
 
 
-def test_the_file_holds_the_new_bytes_and_nothing_else_is_left(file: Path) -> None:
-    disk = Scripted()
+@pytest.mark.parametrize(("disk", "step"), [(Scripted(), "rename"), (Exchanging(), "exchange")], ids=["rename", "exchange"])
+def test_the_file_holds_the_new_bytes_and_nothing_else_is_left(file: Path, disk: Scripted, step: str) -> None:
     replace_file(file, NEW, expected=OLD, disk=disk)
     assert file.read_bytes() == NEW
     assert names(file.parent) == ["a.yaml"]
     # Written through before the name is given, and the name is written through before anybody is answered.
-    assert [step for step in disk.done if step != "unlink"] == ["create", "write", "sync", "rename", "sync_folder"]
+    assert [done for done in disk.done if done != "unlink"] == ["create", "write", "sync", step, "sync_folder"]
 
 
 def test_a_disk_that_takes_little_at_a_time_gets_all_of_it(file: Path) -> None:
@@ -162,6 +171,34 @@ def test_an_edit_in_the_middle_wins(file: Path, step: str) -> None:
     assert disk.done[1 + STEPS.index(step)] == step
     assert file.read_bytes() == edit
     assert names(file.parent) == ["a.yaml"]
+
+
+def write_over(file: Path) -> None:
+    file.write_bytes(b"edited meanwhile\n")
+
+
+def rename_over(file: Path) -> None:
+    beside = file.with_suffix(".edited")
+    beside.write_bytes(b"edited meanwhile\n")
+    os.replace(beside, file)
+
+
+@pytest.mark.parametrize("edit", [write_over, rename_over])
+def test_an_edit_after_the_last_look_wins(file: Path, edit: Callable[[Path], None]) -> None:
+    """A hundred calls a second beside an editor: one of twenty edits came there, and was lost."""
+    disk = Exchanging(4, lambda: edit(file))
+    with pytest.raises(Conflict, match=r"a\.yaml has changed"):
+        replace_file(file, NEW, expected=OLD, disk=disk)
+    assert disk.done[4:6] == ["exchange", "rename"]
+    assert file.read_bytes() == b"edited meanwhile\n"
+    assert names(file.parent) == ["a.yaml"]
+
+
+def test_a_file_that_is_removed_after_the_last_look_stays_removed(file: Path) -> None:
+    disk = Exchanging(4, file.unlink)
+    with pytest.raises(Conflict, match="has been removed"):
+        replace_file(file, NEW, expected=OLD, disk=disk)
+    assert names(file.parent) == []
 
 
 def test_a_link_that_is_moved_in_the_middle_is_not_what_was_read(file: Path) -> None:
@@ -402,14 +439,15 @@ def test_an_error_of_the_last_step_leaves_the_new_file_whole(file: Path) -> None
 _KILLED = """
 import os, signal, sys
 from splitter.store.replace import create_file, remove_file, replace_file
-from tests.store.test_replace import NEW, OLD, Scripted
+from tests.store.test_replace import NEW, OLD, Exchanging, Scripted
 
 def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 
-for step, folder in enumerate(sys.argv[1:]):
+kind = {"Exchanging": Exchanging, "Scripted": Scripted}[sys.argv[1]]
+for step, folder in enumerate(sys.argv[2:]):
     if (child := os.fork()) == 0:
-        disk = Scripted(step, kill)
+        disk = kind(step, kill)
         replace_file(folder + "/a.yaml", NEW, expected=OLD, disk=disk)
         create_file(folder + "/b.yaml", NEW, disk=disk)
         remove_file(folder + "/c.yaml", OLD, disk=disk)
@@ -418,13 +456,14 @@ for step, folder in enumerate(sys.argv[1:]):
 """
 
 
-def test_killed_at_any_step_every_file_is_whole_and_the_next_try_succeeds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [Exchanging, Scripted])
+def test_killed_at_any_step_every_file_is_whole_and_the_next_try_succeeds(tmp_path: Path, kind: type[Scripted]) -> None:
     folders = [tmp_path / str(step) for step in range(20)]
     for folder in folders:
         folder.mkdir()
         (folder / "a.yaml").write_bytes(OLD)
         (folder / "c.yaml").write_bytes(OLD)
-    command = [sys.executable, "-c", _KILLED, *map(str, folders)]
+    command = [sys.executable, "-c", _KILLED, kind.__name__, *map(str, folders)]
     ended = [int(code) for code in subprocess.run(command, capture_output=True, check=True, timeout=30).stdout.split()]
     steps = ended[-1]
     assert ended == [-9] * steps + [steps] * (len(folders) - steps)  # each step was once the last one
