@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from splitter.config.source import read_source
 from tests.process.client import LIMIT_S, Answer, Client, Lost
 from tests.process.models import Asked
 
@@ -295,3 +296,11 @@ def write_files(folder: Path, url: str) -> dict[str, Path]:
     for endpoint, file in files.items():
         file.write_text(text(endpoint, url))
     return files
+
+
+def tickets_in(file: Path, endpoint: str) -> dict[str, int]:
+    """The shares of an endpoint as its file says them, in basis points. The file has to be without errors."""
+    source = read_source(str(file), file.read_bytes())
+    assert not source.problems, source.problems
+    [drafted] = [each for each in source.endpoints if each.draft.name == endpoint]
+    return {name: share.tickets for name, share in drafted.shares.items()}
