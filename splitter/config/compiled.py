@@ -53,9 +53,9 @@ def compile_sources(sources: Sequence[Source], hiding: Sequence[str] = ()) -> Co
     return Compiled(MappingProxyType(endpoints), in_order(problems + report.problems))
 
 
-def registry_of(sources: Sequence[Source]) -> Registry:
-    """The models of sources that are in force together, and so without problems."""
-    return Registry.of([source.models for source in sources], (), Report())
+def registry_of(sources: Sequence[Source], hiding: Sequence[str] = ()) -> Registry:
+    """The models of sources that are in force together, and so without problems; `hiding` as of `compile_sources`."""
+    return Registry.of([source.models for source in sources], tuple(hiding), Report())
 
 
 def resolve(drafted: Drafted, registry: Registry, report: Report) -> EndpointConfig | None:

@@ -35,6 +35,11 @@ class Source:
     models: Models = field(default_factory=Models)
 
     @property
+    def is_body(self) -> bool:
+        """Whether the whole file is a create body of the API, which holds one endpoint and nothing else."""
+        return self.root is not None and _is_create_body(self.root)
+
+    @property
     def hides_models(self) -> bool:
         """Whether more may be registered in it than could be read."""
         if not self.problems or not isinstance(self.root, tree.Mapping):

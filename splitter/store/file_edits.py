@@ -4,281 +4,223 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from splitter.config.parse import MAX_BYTES
 from splitter.config.rewrite import CannotEdit, new_file, rewrite
-from splitter.config.source import Drafted, Source, read_source
-from splitter.errors import AlreadyExists, Conflict, InternalError, ReadOnly, SplitterError, UnknownEndpoint
-from splitter.store.interface import NO_VERSION, Entry, Put, Record
-from splitter.store.ledger import Ledger, LedgerError
-from splitter.store.replace import create_file, remove_file, replace_file
+from splitter.config.source import Drafted, Source
+from splitter.errors import Conflict, InternalError, SplitterError
+from splitter.store import file_choice
+from splitter.store.books import Books
+from splitter.store.decided import Answer, Decided, Wish, decide, unknown
+from splitter.store.interface import NO_VERSION, Put
+from splitter.store.ledger import LedgerError
+from splitter.store.replace import Disk, check_removable, check_writable, content, create_file, remove_file, replace_file
 from splitter.store.sources import Sources
-from splitter.store.versions import Stamp, next_entry, record_of, removal_of
-
-Answer = Entry | SplitterError | None
-_Wish = tuple[int, Put]
-"""A put with its place among the answers."""
 
 _HEAD = "# Created through the API. Edit it as you like: splitter follows, and later calls keep comments and order.\n"
+_EMPTIED = b"# The endpoint of this file was deleted through the API.\nendpoints: {}\n"
 
 
-@dataclass(slots=True)
-class _Step:
-    """One accepted wish that changes something: the entry, or, `is_removal`, the one that ends with this version."""
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """A file as it is in force, and as it shall be; None: there is no such file."""
 
-    index: int
-    entry: Entry
-    stamp: Stamp
-    version: int
-    is_removal: bool = False
+    file: str
+    old: Source | None
+    new: Source | None
+
+    @property
+    def path(self) -> str:
+        return os.path.abspath(self.file)
+
+    @property
+    def new_data(self) -> bytes | None:
+        return self.new.data if self.new is not None else None
+
+    @property
+    def new_hash(self) -> str:
+        return hashlib.sha256(self.new.data).hexdigest() if self.new is not None else ""
+
+
+class _Unwritable(Exception):
+    """Wishes cannot be written as one edit; maybe some of them can."""
+
+    def __init__(self, error: SplitterError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class FileEdits:
-    """One call of `put_if`. `entries` is what is stored, before and afterwards; `tops`, the highest numbers ever given, is kept up."""
+    """Changes `sources` and `books` along with the files, after each file."""
 
-    def __init__(
-        self,
-        paths: Sequence[str],
-        sources: Sources,
-        ledger: Ledger,
-        now_ms: Callable[[], int],
-        new_id: Callable[[], str],
-        entries: Mapping[str, Entry],
-        tops: dict[str, int],
-    ) -> None:
-        self.entries = entries
+    def __init__(self, paths: Sequence[str], sources: Sources, books: Books, disk: Disk) -> None:
         self._paths = paths
         self._sources = sources
-        self._ledger = ledger
-        self._now_ms = now_ms
-        self._new_id = new_id
-        self._tops = tops
+        self._books = books
+        self._disk = disk
 
     def apply(self, puts: Sequence[Put]) -> list[Answer]:
         """An answer for each, in their order."""
-        answers: list[Answer] = [None] * len(puts)
-        places: dict[str, str] = {}
-        by_file: dict[str, list[_Wish]] = {}
+        answers: dict[int, Answer] = {}
+        files: dict[str, str] = {}
+        by_file: dict[str, list[Wish]] = {}
         for index, put in enumerate(puts):
             try:
-                file = places.setdefault(put.name, places.get(put.name) or self._file_for(put))
+                if put.name not in files:
+                    files[put.name] = self._file_for(put, files)
             except SplitterError as exc:
                 answers[index] = exc
             else:
-                by_file.setdefault(file, []).append((index, put))
+                by_file.setdefault(files[put.name], []).append((index, put))
         for file, wishes in by_file.items():
-            self._apply_to(file, wishes, answers)
-        return [self._as_written(answer) for answer in answers]
+            answers.update(self._applied(file, wishes))
+        return [self._as_written(answers[index]) for index in range(len(puts))]
 
-    def _as_written(self, answer: Answer) -> Answer:
-        """The entry with the places that it has in its file, unless a later wish has changed it again."""
-        stored = self.entries.get(answer.name) if isinstance(answer, Entry) else None
-        return stored if stored is not None and isinstance(answer, Entry) and stored.version == answer.version else answer
-
-    def _apply_to(self, file: str, wishes: Sequence[_Wish], answers: list[Answer]) -> None:
-        tops = dict(self._tops)
-        steps = self._decided(wishes, answers, tops)
-        if not steps:
-            return
-        names = {step.entry.name for step in steps}
-        try:
-            self._write(file, steps)
-        except SplitterError as exc:
-            if len(names) > 1:  # one that cannot be written must not take the others with it
-                for name in names:
-                    self._apply_to(file, [wish for wish in wishes if wish[1].name == name], answers)
-            else:
-                for step in steps:
-                    answers[step.index] = exc
-
-    # --- deciding -------------------------------------------------------------------------------------------------------------
-
-    def _decided(self, wishes: Sequence[_Wish], answers: list[Answer], tops: dict[str, int]) -> list[_Step]:
-        """What is to be done, each wish on top of those before it; the answers to all of them, should the writing succeed."""
-        working = dict(self.entries)
-        steps: list[_Step] = []
-        for index, put in wishes:
-            try:
-                step = self._step(index, put, working.get(put.name), tops)
-            except SplitterError as exc:
-                answers[index] = exc
-                continue
-            answers[index] = working.get(put.name)
-            if step is None:
-                continue
-            steps.append(step)
-            tops[put.name] = step.version
-            if step.is_removal:
-                del working[put.name]
-                answers[index] = None
-            else:
-                working[put.name] = answers[index] = step.entry
-        return steps
-
-    def _step(self, index: int, put: Put, current: Entry | None, tops: Mapping[str, int]) -> _Step | None:
-        """None: nothing would be different."""
-        _check_expected(put, current)
-        stamp = Stamp(self._now_ms(), put.origin, self._new_id, put.author, self._ledger.first_version)
-        top = tops.get(put.name)
-        if put.target is None:
-            if current is None:
-                raise _unknown(put.name)
-            return _Step(index, current, stamp, max(top or 0, current.version) + 1, is_removal=True)
-        config = self._sources.resolve(put.target)
-        if current is not None and current.config.fingerprint() == config.fingerprint():
-            return None
-        entry = next_entry(current, put.target, config, top, stamp)
-        return _Step(index, entry, stamp, entry.version)
-
-    # --- writing --------------------------------------------------------------------------------------------------------------
-
-    def _write(self, file: str, steps: Sequence[_Step]) -> None:
-        """All steps as one edit.
-
-        Raises:
-            SplitterError: nothing has changed.
-        """
-        old = self._sources.in_force.get(file)
-        if old is not None:
-            _check_on_disk(file, old, self._sources.refused(file))
-        targets: dict[str, Drafted | None] = {step.entry.name: None if step.is_removal else step.entry.drafted for step in steps}
-        new = self._content(file, old, targets)
-        path = os.path.abspath(file)
-        hashed = hashlib.sha256(new.data).hexdigest() if new is not None else ""
-        records = [_record(step, path, hashed) for step in steps]
-        pairs = [(record.endpoint, record.version) for record in records]
-        try:
-            self._ledger.write(records, {path: new.data if new is not None else None})
-            for endpoint, version in pairs:  # given, whatever becomes of the file
-                self._tops[endpoint] = version
-            self._replace(file, old, new, pairs)
-        except LedgerError as exc:
-            raise InternalError(f"the change cannot be recorded ({exc}); nothing was changed") from exc
-        with suppress(LedgerError):  # the change is made; the next start compares the record with the file
-            self._ledger.land(pairs)
-        self._put_in_force(file, new, {step.entry.name: None if step.is_removal else step.entry for step in steps})
-
-    def _content(self, file: str, old: Source | None, targets: Mapping[str, Drafted | None]) -> Source | None:
-        """The file as it shall be; None: it shall be removed."""
-        if old is not None and self._is_to_be_removed(file, old, targets):
-            return None
-        try:
-            if old is not None:
-                data = rewrite(old, targets)
-            else:
-                ((_, target),) = targets.items()
-                if target is None:  # created and removed by the same call
-                    return None
-                data = new_file(target, _HEAD)
-        except CannotEdit as exc:
-            raise Conflict(f"{exc}. Nothing was changed") from exc
-        new = self._sources.read(file, data)
-        for name, config in ((name, self._sources.resolve(target)) for name, target in targets.items() if target is not None):
-            written = next((drafted for drafted in new.endpoints if drafted.draft.name == name), None)
-            if written is None or self._sources.resolve(written).fingerprint() != config.fingerprint():
-                raise InternalError(f"{name} cannot be written into {file} so that it means the same; nothing was changed")
-        return new
-
-    def _replace(self, file: str, old: Source | None, new: Source | None, pairs: Sequence[tuple[str, int]]) -> None:
-        try:
-            if new is None:
-                if old is not None:
-                    remove_file(file, old.data)
-            elif old is None:
-                create_file(file, new.data)
-            elif old.data != new.data:
-                replace_file(file, new.data, expected=old.data)
-        except (OSError, SplitterError) as exc:
-            self._ledger.drop(pairs)
-            self._ledger.write((), {os.path.abspath(file): old.data if old is not None else None})
-            if isinstance(exc, SplitterError):
-                raise
-            raise InternalError(f"{file} cannot be written ({exc.strerror or exc}); nothing was changed") from exc
-
-    def _put_in_force(self, file: str, new: Source | None, made: Mapping[str, Entry | None]) -> None:
-        """Entries of the whole file anew: an edit may have moved the places of its neighbours. Those `made` as None are gone."""
-        configs = self._sources.put(file, new)
-        drafted = {drafted.draft.name: drafted for drafted in new.endpoints} if new is not None else {}
-        entries = {name: entry for name, entry in {**self.entries, **made}.items() if entry is not None}
-        for name, config in configs.items():
-            entries[name] = replace(entries[name], drafted=drafted[name], config=config)
-        self.entries = entries
-
-    # --- places ---------------------------------------------------------------------------------------------------------------
-
-    def _file_for(self, put: Put) -> str:
-        entry = self.entries.get(put.name)
+    def _file_for(self, put: Put, files: Mapping[str, str]) -> str:
+        entry = self._books.entries.get(put.name)
         if entry is not None:
             return entry.config.place.file
         if put.target is None or put.expected > NO_VERSION:
-            raise _unknown(put.name)
-        if (refused := self._sources.refused_with(put.name)) is not None:
-            raise Conflict(
-                f"{refused.file} holds an endpoint {put.name!r} that is not in force, because the file is refused: "
-                f"{refused.problems[0] if refused.problems else 'it clashes with another file'}. Mend or remove it first"
-            )
-        folder = next((path for path in self._paths if os.path.isdir(path)), None)
-        if folder is None:
-            return self._paths[0]
-        return self._free_name(folder, put.name)
+            raise unknown(put.name)
+        return file_choice.file_for_new(put.name, self._paths, self._sources, files.values())
 
-    def _free_name(self, folder: str, name: str) -> str:
-        """NAME.yaml, or NAME-2.yaml and so on where that is taken by a file for something else."""
-        for number in range(1, 1000):
-            file = os.path.join(folder, f"{name}.yaml" if number == 1 else f"{name}-{number}.yaml")
-            if not os.path.lexists(file):
-                return file
-        raise ReadOnly(f"no name for a new file is left in {folder}: {name}.yaml to {name}-999.yaml are taken")
+    def _as_written(self, answer: Answer) -> Answer:
+        """The entry with the places that it has in its file, unless a later wish has changed it again."""
+        if answer is None or isinstance(answer, SplitterError):
+            return answer
+        stored = self._books.entries.get(answer.name)
+        return stored if stored is not None and stored.version == answer.version else answer
 
-    def _is_to_be_removed(self, file: str, old: Source, targets: Mapping[str, Drafted | None]) -> bool:
-        """Nothing else is in it, and its folder does not become empty: a PATH that holds no file is an error at the next start."""
-        if old.models or any(targets.get(drafted.draft.name, drafted) is not None for drafted in old.endpoints):
-            return False
-        if any(target is not None for target in targets.values()):
-            return False
-        folder = os.path.dirname(os.path.abspath(file))
-        is_in_folder = any(os.path.isdir(path) and os.path.abspath(path) == folder for path in self._paths)
-        others = [other for other in self._sources.in_force if other != file and os.path.dirname(os.path.abspath(other)) == folder]
-        return is_in_folder and bool(others)
+    def _applied(self, file: str, wishes: Sequence[Wish]) -> Mapping[int, Answer]:
+        decided = decide(file, wishes, self._books, self._sources.resolve)
+        if not decided.steps:
+            return decided.answers
+        try:
+            self._make(self._edit(file, decided), decided)
+        except _Unwritable as exc:
+            if len(decided.steps) == 1:
+                return decided.failed(exc.error)
+            # One that cannot be written must not take the others with it.
+            middle = decided.steps[len(decided.steps) // 2].index
+            first = self._applied(file, [wish for wish in wishes if wish[0] < middle])
+            return {**first, **self._applied(file, [wish for wish in wishes if wish[0] >= middle])}
+        except SplitterError as exc:
+            return decided.failed(exc)
+        return decided.answers
+
+    # --- what shall be written ------------------------------------------------------------------------------------------------
+
+    def _edit(self, file: str, decided: Decided) -> _Edit:
+        """Nothing is changed by it.
+
+        Raises:
+            Conflict, ReadOnly: the file cannot be changed now, whatever the wish.
+            _Unwritable: the wishes cannot be written to it.
+        """
+        old = self._sources.in_force.get(file)
+        targets = decided.targets
+        if old is not None:
+            file_choice.check_unchanged(old, self._sources)
+            if file_choice.is_left_empty(old, targets) and file_choice.may_be_removed(file, self._paths, self._sources):
+                check_removable(file)
+                return _Edit(file, old, None)
+        check_writable(file)
+        try:
+            new = self._content(old, targets) if old is not None else self._new_content(file, targets)
+            self._check_meaning(new, decided)
+        except CannotEdit as exc:
+            raise _Unwritable(Conflict(f"{exc}. Nothing was changed")) from exc
+        except SplitterError as exc:
+            raise _Unwritable(exc) from exc
+        return _Edit(file, old, new)
+
+    def _content(self, old: Source, targets: Mapping[str, Drafted | None]) -> Source:
+        """Raises CannotEdit: it cannot be edited surely."""
+        if old.is_body and file_choice.is_left_empty(old, targets):  # no body says that there is no endpoint
+            return self._sources.read(old.file, _EMPTIED)
+        return self._sources.read(old.file, rewrite(old, targets))
+
+    def _new_content(self, file: str, targets: Mapping[str, Drafted | None]) -> Source | None:
+        wanted = {name: target for name, target in targets.items() if target is not None}
+        if not wanted:  # created and removed by the same call
+            return None
+        first, *others = wanted
+        source = self._sources.read(file, new_file(wanted[first], _HEAD))
+        return self._sources.read(file, rewrite(source, {name: wanted[name] for name in others})) if others else source
+
+    def _check_meaning(self, new: Source | None, decided: Decided) -> None:
+        """Raises InternalError: the file would say something else than what was decided."""
+        written = {drafted.draft.name: self._sources.resolve(drafted) for drafted in new.endpoints} if new is not None else {}
+        for name, entry in decided.made.items():
+            found = written.get(name)
+            if (found and found.fingerprint()) != (entry and entry.config.fingerprint()):
+                raise InternalError(f"{name} cannot be written into its file so that it means the same; nothing was changed")
+
+    # --- writing --------------------------------------------------------------------------------------------------------------
+
+    def _make(self, edit: _Edit, decided: Decided) -> None:
+        """Record, then the file, then what is in force.
+
+        Raises:
+            SplitterError: the message says whether anything was changed.
+        """
+        hashed = edit.new_hash
+        records = [step.record(edit.path, hashed) for step in decided.steps]
+        try:
+            self._books.record(records)
+        except LedgerError as exc:
+            raise InternalError(f"the change cannot be recorded: {exc}") from exc
+        doubt = None
+        try:
+            self._replace(edit)
+        except (OSError, SplitterError) as exc:
+            if isinstance(exc, SplitterError) or not _is_made(edit):
+                self._books.drop(records)
+                raise _failure(edit.file, exc) from exc
+            doubt = exc
+        self._books.land(records, {edit.path: edit.new_data})
+        self._put_in_force(edit, decided)
+        if doubt is not None:
+            raise InternalError(
+                f"{edit.file} was changed and the change is in force, but the disk does not confirm it ({doubt.strerror or doubt}): a loss "
+                "of power may undo it. Look at the disk"
+            ) from doubt
+
+    def _replace(self, edit: _Edit) -> None:
+        old, new = edit.old, edit.new
+        if new is None:
+            if old is not None:
+                remove_file(edit.file, old.data, disk=self._disk)
+        elif old is None:
+            create_file(edit.file, new.data, disk=self._disk)
+        elif old.data != new.data:
+            replace_file(edit.file, new.data, expected=old.data, disk=self._disk)
+
+    def _put_in_force(self, edit: _Edit, decided: Decided) -> None:
+        """Entries of the whole file anew: the edit may have moved the places of its neighbours."""
+        configs = self._sources.put(edit.file, edit.new)
+        entries = self._books.entries
+        for name, entry in decided.made.items():
+            if entry is None:
+                entries.pop(name, None)
+            else:
+                entries[name] = entry
+        for drafted in edit.new.endpoints if edit.new is not None else ():
+            name = drafted.draft.name
+            entries[name] = replace(entries[name], drafted=drafted, config=configs[name])
 
 
-def _record(step: _Step, path: str, hashed: str) -> Record:
-    if step.is_removal:
-        return replace(removal_of(step.entry, step.version - 1, step.stamp, path), file_hash=hashed)
-    return record_of(step.entry, step.stamp, path, hashed)
-
-
-def _check_expected(put: Put, current: Entry | None) -> None:
-    if put.expected == NO_VERSION and current is not None:
-        raise AlreadyExists(f"the serving endpoint {put.name!r} already exists; change it with PUT, or choose another name")
-    if put.expected > NO_VERSION:
-        if current is None:
-            raise _unknown(put.name)
-        if current.version != put.expected:
-            raise Conflict(f"the serving endpoint {put.name!r} is at version {current.version} and not at {put.expected}; read it again")
-
-
-def _unknown(name: str) -> UnknownEndpoint:
-    return UnknownEndpoint(f"the serving endpoint {name!r} does not exist")
-
-
-def _check_on_disk(file: str, in_force: Source, refused: Source | None) -> None:
-    """What a person has written there since must not be lost, be it good or bad."""
+def _is_made(edit: _Edit) -> bool:
+    """Whether the file is as it shall be, although something has failed: the fsync of its folder, say, or the answer of a file server."""
     try:
-        with open(file, "rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as exc:
-        raise Conflict(f"{file} is in force and cannot be read any more ({exc.strerror or exc}); put it in order first") from exc
-    if data == in_force.data:
-        return
-    current = read_source(file, data) if refused is None or refused.data != data else refused
-    if current.problems:
-        why = f"the edit is refused: {current.problems[0]}. Mend the file, or put the version back that is in force"
-    elif refused is not None and refused.data == data:
-        why = "the edit clashes with another file. Put one of them in order"
-    else:
-        why = "the edit has not been taken over yet, which takes half a second. Read the endpoint again, then repeat the change"
-    raise Conflict(f"{file} was edited and differs from what is in force; {why}")
+        return content(edit.file, MAX_BYTES + 1) == edit.new_data
+    except (OSError, SplitterError):
+        return False
+
+
+def _failure(file: str, exc: OSError | SplitterError) -> SplitterError:
+    if isinstance(exc, SplitterError):
+        return exc
+    return InternalError(f"{file} cannot be written ({exc.strerror or exc}); nothing was changed")

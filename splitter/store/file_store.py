@@ -10,33 +10,34 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
-from uuid import uuid4
+from typing import TypeVar
 
 from splitter.config.problems import Problem
 from splitter.errors import InternalError, NoConfiguration, SplitterError, StartError
+from splitter.store.books import Books, Wall
 from splitter.store.file_edits import FileEdits
 from splitter.store.files import FileWatch, Look
 from splitter.store.interface import Contents, Entry, Put, Record
 from splitter.store.ledger import MOST_VERSIONS, Ledger, LedgerError
+from splitter.store.replace import DISK, Disk
 from splitter.store.sources import Gathered, Sources
 from splitter.store.versions import Remembered, Stamp, at_start, moved, record_of, removal_of
+
+__all__ = ["FileStore", "Wall"]
 
 POLL_S = 0.25
 SETTLE_LIMIT_S = 5.0
 """How long a fresh look waits for files that are being written."""
 _SETTLE_LOOK_S = 0.05
 
-
-@dataclass(frozen=True, slots=True)
-class Wall:
-    """Where times and ids come from."""
-
-    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
-    new_id: Callable[[], str] = lambda: uuid4().hex
+OpenLedger = Callable[..., tuple[Ledger, tuple[str, ...]]]
+"""As `Ledger.open`."""
+T = TypeVar("T")
 
 
 class FileStore:
@@ -44,180 +45,171 @@ class FileStore:
     otherwise what is bad is held back, as after an edit. Of each endpoint the newest `most_versions` are kept."""
 
     def __init__(
-        self, paths: Sequence[str], state_dir: str | Path, *, strict: bool, most_versions: int = MOST_VERSIONS, wall: Wall | None = None
+        self,
+        paths: Sequence[str],
+        state_dir: str | Path,
+        *,
+        strict: bool,
+        most_versions: int = MOST_VERSIONS,
+        wall: Wall | None = None,
+        disk: Disk = DISK,
+        open_ledger: OpenLedger = Ledger.open,
     ) -> None:
         self._paths = tuple(paths)
         self._strict = strict
         self._most_versions = most_versions
         self._wall = wall or Wall()
-        self._sources = Sources(paths)
-        self._watch = FileWatch(paths, read=self._sources.read)
-        self._folder = Path(state_dir)
-        self._ledger: Ledger | None = None
-        self._entries: Mapping[str, Entry] = {}
-        self._tops: dict[str, int] = {}
-        self._found: Look | None = None  # by the watch, not taken in yet
+        self._sources = Sources(self._paths)
+        self._watch = FileWatch(self._paths, self._wall.clock, lambda: self._wall.now_ms() / 1000, self._sources.read)
         self._unreachable: tuple[Problem, ...] = ()
-        self._moved = False  # an edit of ours may have moved the places of its neighbours
+        self._folder = Path(state_dir)
+        self._open_ledger = open_ledger
+        self._ledger: Ledger | None = None
+        self._lost: tuple[str, ...] = ()
+        self._disk = disk
+        self._books: Books | None = None  # not before everything was loaded once
         self._turn = asyncio.Lock()
+        # One thread, so that what a cancelled call has left in it is over before anything else begins.
+        self._thread = ThreadPoolExecutor(1, "store")
+        self._is_closed = False
 
     # --- the five calls -------------------------------------------------------------------------------------------------------
 
     async def load_all(self, *, fresh: bool = False) -> Contents:
         async with self._turn:
-            if self._ledger is None:
-                return await self._first_load()
-            if fresh:
-                look = await self._settled_look()
-            else:
-                look = await asyncio.to_thread(self._watch.look)
-            look = _joined(self._found, look)
-            self._found = look  # until it is taken in: what fails is tried again
-            contents = await asyncio.to_thread(self._take_in, look)
-            self._found = None
-            self._moved = False
-            return contents
+            if self._books is None:
+                return await self._run(self._begin, await self._settled_look())
+            look = await self._settled_look() if fresh else await self._run(self._look)
+            return await self._run(self._take_in, self._books, look)
 
     async def put_if(self, puts: Sequence[Put]) -> Sequence[Entry | SplitterError | None]:
         async with self._turn:
-            return await asyncio.to_thread(self._put, puts)
+            if self._books is None:
+                raise RuntimeError("load_all comes first")
+            return await self._run(FileEdits(self._paths, self._sources, self._books, self._disk).apply, puts)
 
     async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:
+        if self._ledger is None:
+            raise RuntimeError("load_all comes first")
         try:
-            return await asyncio.to_thread(self._opened.history, name, self._most_versions if limit is None else limit)
+            return await asyncio.to_thread(self._ledger.history, name, self._most_versions if limit is None else limit)
         except LedgerError as exc:
             raise InternalError(f"the history cannot be read: {exc}") from exc
 
     async def watch(self) -> AsyncIterator[None]:
         while True:
-            await asyncio.sleep(POLL_S)
+            await self._wall.rest(POLL_S)
             async with self._turn:
-                look = await asyncio.to_thread(self._watch.look)
-                is_news = self._moved or bool(self._sources.news(look)) or look.problems != self._unreachable
-                if is_news or self._found is not None:
-                    self._found = _joined(self._found, look)
+                look = await self._run(self._look)
+                is_news = self._sources.is_news or look.problems != self._unreachable
             if is_news:
                 yield
 
     async def close(self) -> None:
         async with self._turn:
-            if self._ledger is not None:
-                await asyncio.to_thread(self._ledger.close)
+            if self._ledger is not None and not self._is_closed:
+                await self._run(self._ledger.close)
+            self._is_closed = True
+            self._thread.shutdown(wait=False)
 
-    # --- reading --------------------------------------------------------------------------------------------------------------
+    # --- looking --------------------------------------------------------------------------------------------------------------
 
-    async def _first_load(self) -> Contents:
-        ledger, lost = await asyncio.to_thread(Ledger.open, self._folder, most_versions=self._most_versions)
-        self._ledger = ledger
-        look = await self._settled_look()
+    async def _run(self, step: Callable[..., T], *args: object, **options: object) -> T:
+        """What blocks, in the thread of this store."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(step, *args, **options))
+
+    def _look(self, *, forced: bool = False) -> Look:
+        """A look tells of a file once, so it is noted in the same step, whether or not somebody still waits for it."""
+        look = self._watch.look(forced=forced)
+        self._sources.note(look)
+        return look
+
+    async def _settled_look(self) -> Look:
+        """Every file read again, those that are being written once they are quiet."""
+        deadline = self._wall.clock() + SETTLE_LIMIT_S
+        look = await self._run(self._look, forced=True)
+        while look.pending and self._wall.clock() < deadline:
+            await self._wall.rest(_SETTLE_LOOK_S)
+            later = await self._run(self._look)
+            look = replace(later, candidates={**look.candidates, **later.candidates})
+        return look
+
+    # --- taking in ------------------------------------------------------------------------------------------------------------
+
+    def _begin(self, look: Look) -> Contents:
         if self._strict and look.problems:
             raise _nothing_found(self._paths, look)
-        self._unreachable = look.problems
-        return await asyncio.to_thread(self._begin, look, lost)
-
-    def _begin(self, look: Look, lost: tuple[str, ...]) -> Contents:
-        complaint = self._sources.restore(self._opened.sources(), look)
+        if self._ledger is None:
+            self._ledger, self._lost = self._open_ledger(self._folder, most_versions=self._most_versions)
+        ledger = self._ledger
+        saved = ledger.sources()
+        complaint = self._sources.restore(saved, look)
         last = self._sources.endpoints
         gathered = self._sources.gather(look)
         if self._strict and gathered.without:
             raise StartError(_not_started(gathered))
-        standings = self._opened.newest()
-        self._tops = {name: standing.top for name, standing in standings.items()}
-        remembered = at_start(standings, gathered.endpoints, last)
-        self._entries = remembered.before
-        warnings = [*lost, *([complaint] if complaint else [])]
-        if self._opened.is_new:
-            warnings.append(
-                f"there is no state in {self._folder}: versions begin at {self._opened.first_version}, the time in seconds, so that they "
-                "are above any that were served before"
-            )
-        return self._take(gathered, warnings, remembered)
-
-    def _take_in(self, look: Look) -> Contents:
-        reachable_again = [problem.place.file for problem in self._unreachable if problem not in look.problems]
+        standings = ledger.newest()
+        remembered = at_start(standings, gathered.endpoints, last, _hashes(gathered.contents))
+        books = Books(ledger, self._wall, dict(remembered.before), {name: standing.top for name, standing in standings.items()})
+        books.saved = {path: data for path, data in saved.items() if self._sources.shown(path) is not None}
         self._unreachable = look.problems
-        contents = self._take(self._sources.gather(look), (), Remembered())
+        contents = self._take(books, gathered, remembered)
+        self._books = books
+        warnings = (*self._lost, *([complaint] if complaint else []), *self._beginning(ledger), *contents.warnings)
+        return replace(contents, warnings=warnings, before=remembered.before)
+
+    def _beginning(self, ledger: Ledger) -> tuple[str, ...]:
+        if not ledger.is_new:
+            return ()
+        return (
+            f"there is no state in {self._folder}: versions begin at {ledger.first_version}, the time in seconds, so that they are above "
+            "any that were served before",
+        )
+
+    def _take_in(self, books: Books, look: Look) -> Contents:
+        reachable_again = [problem.place.file for problem in self._unreachable if problem not in look.problems]
+        contents = self._take(books, self._sources.gather(look), Remembered())
+        self._unreachable = look.problems
         return replace(contents, news=(*(f"{path} is in order again" for path in reachable_again), *contents.news))
 
-    def _take(self, gathered: Gathered, warnings: Sequence[str], remembered: Remembered) -> Contents:
+    def _take(self, books: Books, gathered: Gathered, remembered: Remembered) -> Contents:
         """Put in force what was gathered: recorded first, so that a number that was seen is never given again."""
-        stamp = Stamp(self._wall.now_ms(), "file", self._wall.new_id, first=self._opened.first_version)
-        before_sources = {os.path.abspath(file): source.data for file, source in self._sources.in_force.items()}
+        stamp = books.stamp("file")
+        entries = moved(books.entries, gathered.endpoints, gathered.drafted, books.tops, stamp)
+        contents = gathered.contents
+        records = _records(books, entries, stamp, _hashes(contents))
+        complaints = books.keep(records, contents, remembered)
         self._sources.accept(gathered)
-        entries = moved(self._entries, gathered.endpoints, self._sources.drafted(), self._tops, stamp)
-        records = [self._record(entry, stamp) for name, entry in entries.items() if self._is_new(entry)]
-        gone = [entry for name, entry in self._entries.items() if name not in entries]
-        records += [removal_of(entry, self._tops.get(entry.name, 0), stamp, entry.config.place.file) for entry in gone]
-        now = self._sources.contents()
-        changed: dict[str, bytes | None] = {path: data for path, data in now.items() if before_sources.get(path) != data}
-        changed.update(dict.fromkeys(path for path in before_sources if path not in now))
-        complaints = self._keep(records, changed, remembered)
-        self._entries = entries
+        books.entries = entries
         return Contents(
-            entries,
+            dict(entries),
             problems=gathered.problems,
             notices=gathered.notices,
             news=_news(gathered),
-            warnings=(*warnings, *complaints),
+            warnings=complaints,
             keeps_old=gathered.keeps_old,
             differs=gathered.changed or bool(records),
-            before=remembered.before,
         )
 
-    def _is_new(self, entry: Entry) -> bool:
-        old = self._entries.get(entry.name)
-        return old is None or old.version != entry.version
 
-    def _record(self, entry: Entry, stamp: Stamp) -> Record:
-        file = entry.config.place.file
-        return record_of(entry, stamp, os.path.abspath(file), hashlib.sha256(self._sources.in_force[file].data).hexdigest())
-
-    def _keep(self, records: Sequence[Record], sources: Mapping[str, bytes | None], remembered: Remembered) -> tuple[str, ...]:
-        """Returns a sentence when the state cannot be written: what people wrote into files is served nevertheless."""
-        for record in records:
-            self._tops[record.endpoint] = max(record.version, self._tops.get(record.endpoint, 0))
-        try:
-            if remembered.dropped:
-                self._opened.drop(remembered.dropped)
-            if remembered.landed:
-                self._opened.land(remembered.landed)
-            if records or sources:
-                self._opened.write(records, sources)
-                self._opened.land([(record.endpoint, record.version) for record in records])
-        except LedgerError as exc:
-            return (f"the state cannot be saved ({exc}); serving goes on, but versions may be counted again after a restart",)
-        return ()
-
-    async def _settled_look(self) -> Look:
-        """Every file read again, those that are being written once they are quiet."""
-        deadline = time.monotonic() + SETTLE_LIMIT_S
-        look = await asyncio.to_thread(self._watch.look, forced=True)
-        while look.pending and time.monotonic() < deadline:
-            await asyncio.sleep(_SETTLE_LOOK_S)
-            look = _joined(look, await asyncio.to_thread(self._watch.look))
-        return look
-
-    # --- writing --------------------------------------------------------------------------------------------------------------
-
-    def _put(self, puts: Sequence[Put]) -> Sequence[Entry | SplitterError | None]:
-        edits = FileEdits(self._paths, self._sources, self._opened, self._wall.now_ms, self._wall.new_id, self._entries, self._tops)
-        answers = edits.apply(puts)
-        self._moved = self._moved or edits.entries is not self._entries
-        self._entries = edits.entries
-        return answers
-
-    @property
-    def _opened(self) -> Ledger:
-        if self._ledger is None:
-            raise RuntimeError("load_all comes first")
-        return self._ledger
+def _hashes(contents: Mapping[str, bytes]) -> Callable[[str], str]:
+    """The SHA-256 (hex) of a file by its absolute path, computed once; empty when there is no such file."""
+    return cache(lambda path: hashlib.sha256(contents[path]).hexdigest() if path in contents else "")
 
 
-def _joined(earlier: Look | None, later: Look) -> Look:
-    """Two looks as one: what the later one did not see again is still news."""
-    if earlier is None:
-        return later
-    return Look({**earlier.candidates, **later.candidates}, later.problems, later.pending)
+def _records(books: Books, entries: Mapping[str, Entry], stamp: Stamp, hash_of: Callable[[str], str]) -> list[Record]:
+    """What is different from `books`, removals last."""
+    before = books.entries
+    records = []
+    for name, entry in entries.items():
+        if name not in before or before[name].version != entry.version:
+            path = os.path.abspath(entry.config.place.file)
+            records.append(record_of(entry, stamp, path, hash_of(path)))
+    for name, entry in before.items():
+        if name not in entries:
+            path = os.path.abspath(entry.config.place.file)
+            records.append(removal_of(entry, books.tops.get(name, entry.version) + 1, stamp, path, hash_of(path)))
+    return records
 
 
 def _news(gathered: Gathered) -> tuple[str, ...]:

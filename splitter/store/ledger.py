@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from splitter.store import ledger_file
@@ -128,8 +129,6 @@ class Ledger:
         Raises:
             LedgerError: it cannot be written, or a version is not above all that its endpoint had before; nothing was changed.
         """
-        kept = [(os.fsencode(file), _hash(data), data) for file, data in sources.items() if data is not None]
-        gone = [(os.fsencode(file),) for file, data in sources.items() if data is None]
         with self._writing("FULL") as db:
             if records:
                 taken = db.executemany(_TAKE_NUMBER, [(record.endpoint, record.version) for record in records]).rowcount
@@ -137,18 +136,18 @@ class Ledger:
                     raise LedgerError(f"{self._path}: a version was given twice, of {', '.join(record.endpoint for record in records)}")
                 db.executemany(_ADD_RECORD, map(_row, records))
                 db.executemany(_TRIM, [(name, self._most_versions) for name in {record.endpoint for record in records}])
-            db.executemany("DELETE FROM sources WHERE file = ?", gone)
-            db.executemany(_KEEP_SOURCE, kept)
+            _keep_sources(db, sources)
 
-    def land(self, pairs: Pairs) -> None:
-        """These versions have reached their place. Kept without an fsync: a power loss may leave them pending, and then their hash is
-        compared with the file once more.
+    def land(self, pairs: Pairs, sources: Mapping[str, bytes | None] = MappingProxyType({})) -> None:
+        """These versions have reached their place; `sources` as of `write`. Kept without an fsync: a power loss may leave them pending,
+        and then their hash is compared with the file once more.
 
         Raises:
             LedgerError: they stay pending.
         """
         with self._writing("NORMAL") as db:
             db.executemany("UPDATE records SET landed = 1 WHERE endpoint = ? AND version = ?", pairs)
+            _keep_sources(db, sources)
 
     def drop(self, pairs: Pairs) -> None:
         """These versions never reached their place. Their numbers stay used. Kept as `land` is.
@@ -198,6 +197,12 @@ class Ledger:
                 if isinstance(exc, sqlite3.Error):
                     raise LedgerError(_sentence(self._path, exc)) from exc
                 raise
+
+
+def _keep_sources(db: sqlite3.Connection, sources: Mapping[str, bytes | None]) -> None:
+    kept = [(os.fsencode(file), _hash(data), data) for file, data in sources.items() if data is not None]
+    db.executemany("DELETE FROM sources WHERE file = ?", [(os.fsencode(file),) for file, data in sources.items() if data is None])
+    db.executemany(_KEEP_SOURCE, kept)
 
 
 def _check(connection: sqlite3.Connection) -> None:

@@ -82,6 +82,11 @@ def check_writable(path: str | Path) -> None:
     _check(path, os.path.dirname(target), target)
 
 
+def check_removable(path: str | Path) -> None:
+    """As `check_writable`, of `remove_file`: a symbolic link goes out of the folder that it lies in."""
+    _check(path, os.path.dirname(os.path.abspath(path)), os.path.realpath(path))
+
+
 def replace_file(path: str | Path, data: bytes, *, expected: bytes, disk: Disk = DISK) -> None:
     """Put `data` in the place of `expected`, durably, keeping the mode and, where that is allowed, the owner. A symbolic link is
     followed: what it leads to is replaced.
@@ -153,12 +158,31 @@ def remove_file(path: str | Path, expected: bytes, *, disk: Disk = DISK) -> None
     Raises:
         Conflict, ReadOnly, OSError: as of `replace_file`.
     """
-    folder = os.path.dirname(os.path.abspath(path))
-    _check(path, folder, os.path.realpath(path))
+    check_removable(path)
     with _refusing(path):
         _expect(path, expected)
         disk.unlink(os.fspath(path))
-    disk.sync_folder(folder)
+    disk.sync_folder(os.path.dirname(os.path.abspath(path)))
+
+
+def content(path: str | Path, most: int) -> bytes | None:
+    """The first `most` bytes of what the file holds at this moment; None: there is no file.
+
+    Raises:
+        Conflict: there is something under that name that is no regular file.
+        OSError: it cannot be read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a named pipe would block
+    except FileNotFoundError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Conflict(f"{path} is no regular file any more; nothing was written. Put the file back")
+        with open(descriptor, "rb", closefd=False) as stream:
+            return stream.read(most)
+    finally:
+        os.close(descriptor)
 
 
 def _temporary(target: str) -> str:
@@ -252,13 +276,10 @@ def _check(path: str | Path, folder: str, file: str | None = None) -> None:
 
 
 def _expect(path: str | Path, expected: bytes) -> None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise Conflict(f"{path} has been removed since it was read; nothing was written") from None
-    with open(descriptor, "rb") as file:
-        is_same = stat.S_ISREG(os.fstat(descriptor).st_mode) and file.read(len(expected) + 1) == expected
-    if not is_same:
+    found = content(path, len(expected) + 1)
+    if found is None:
+        raise Conflict(f"{path} has been removed since it was read; nothing was written")
+    if found != expected:
         raise _changed(path)
 
 

@@ -34,6 +34,16 @@ class Gathered:
         return self.merged.compiled.endpoints
 
     @property
+    def drafted(self) -> Mapping[str, Drafted]:
+        """The same endpoints as they were written, by name."""
+        return {drafted.draft.name: drafted for source in self.merged.in_force.values() for drafted in source.endpoints}
+
+    @property
+    def contents(self) -> dict[str, bytes]:
+        """By absolute path, as `Sources.restore` takes it."""
+        return {os.path.abspath(file): source.data for file, source in self.merged.in_force.items()}
+
+    @property
     def problems(self) -> tuple[str, ...]:
         return tuple(str(problem) for problem in (*self.unreachable, *self.merged.problems))
 
@@ -51,7 +61,7 @@ class Gathered:
         """Sentences for /ready: one for each PATH and file that is not in force as it stands."""
         sentences = [f"{problem}; {_what_stays(self._stays(problem))}" for problem in self.unreachable]
         for file in sorted(self.merged.refused):
-            why = next((str(problem) for problem in self.merged.problems if file in problem.files), "it clashes with another file")
+            why = _objection(file, self.merged.problems)
             sentences.append(f"{file} is refused, {_what_stays(file in self.merged.in_force)}: {why}")
         return tuple(sentences)
 
@@ -63,19 +73,31 @@ class Sources:
     """`paths` are those of the command line. Not thread-safe; `restore` and `gather` parse and so take their time."""
 
     def __init__(self, paths: Sequence[str]) -> None:
-        self.in_force: Mapping[str, Source] = {}
         self._paths = paths
-        self._waiting: Mapping[str, Source | None] = {}  # read and not in force; a change of another file may heal them
-        self._refused: frozenset[str] = frozenset()
-        self._unseen: frozenset[str] = frozenset()  # in force by `restore` alone: their PATH cannot be looked at yet
-        self._compiled: Compiled | None = None  # what `in_force` gives; None: not known yet
+        self._in_force: dict[str, Source] = {}
+        self._endpoints: dict[str, EndpointConfig] | None = None  # what `in_force` gives; None: not known yet
         self._registry: Registry | None = None
+        self._found: dict[str, Source | None] = {}  # read, and not judged yet
+        self._refused: Mapping[str, Source | None] = {}  # judged and held back; a change of another file may heal them
+        self._problems: tuple[Problem, ...] = ()
+        self._unseen: frozenset[str] = frozenset()  # in force by `restore` alone: their PATH cannot be looked at yet
+        self._was_put = False
+
+    @property
+    def in_force(self) -> Mapping[str, Source]:
+        return self._in_force
+
+    @property
+    def endpoints(self) -> Mapping[str, EndpointConfig]:
+        return self._endpoints or {}
+
+    # --- what is found --------------------------------------------------------------------------------------------------------
 
     def restore(self, saved: Mapping[str, bytes], look: Look) -> str:
         """Put the last good contents in force, by absolute path, as far as PATHs still lead to them. `look` is the first one.
         Returns a sentence if they are not good any more, else the empty string."""
         shown = {os.path.abspath(file): file for file in look.candidates}
-        named = {shown.get(path) or self._shown(path): data for path, data in saved.items()}
+        named = {shown.get(path) or self.shown(path): data for path, data in saved.items()}
         sources = {file: read_source(file, data) for file, data in named.items() if file is not None}
         compiled = compile_sources(list(sources.values()))
         if compiled.problems:
@@ -84,62 +106,85 @@ class Sources:
         troubled = [problem.place.file for problem in look.problems if not _is_readable_folder(problem.place.file)]
         gone = [file for file in sources if file not in look.candidates]
         self._unseen = frozenset(file for file in gone if any(_lies_in(file, path) for path in troubled))
-        self._waiting = dict.fromkeys(file for file in gone if file not in self._unseen)
-        self.in_force = sources
-        self._compiled = compiled
+        self._found.update(dict.fromkeys(file for file in gone if file not in self._unseen))
+        self._in_force = sources
+        self._endpoints = dict(compiled.endpoints)
         return ""
 
-    def gather(self, look: Look) -> Gathered:
-        """Merge what was found, and what still waits, into what is in force."""
-        if self._unseen and not look.problems and not look.pending:  # pending: what takes their place is not read yet
-            self._waiting = {**dict.fromkeys(self._unseen), **self._waiting}
-            self._unseen = frozenset()
-        self._waiting = {**self._waiting, **self.news(look)}
-        if self._waiting or self._compiled is None:
-            merged = merge(self.in_force, self._waiting)
-        else:  # thousands of endpoints that nobody touched need not be compiled again
-            merged = Merge(self.in_force, {}, self._compiled, ())
-        mended = tuple(sorted(file for file in self._refused if file not in merged.refused and file in merged.in_force))
-        gone = tuple(sorted(file for file in self._refused if file not in merged.refused and file not in merged.in_force))
-        return Gathered(merged, look.problems, mended, gone, _contents(merged.in_force) != _contents(self.in_force))
+    def shown(self, saved: str) -> str | None:
+        """How a file is called under today's PATHs, by its absolute path; None when none of them leads to it."""
+        for path in self._paths:
+            if os.path.abspath(path) == saved:
+                return path
+            if os.path.abspath(path) == os.path.dirname(saved):
+                return os.path.join(path, os.path.basename(saved))
+        return None
 
-    def accept(self, gathered: Gathered) -> None:
-        """It is in force now."""
-        self.in_force = gathered.merged.in_force
-        self._compiled = gathered.merged.compiled
-        self._registry = None
-        self._waiting = gathered.merged.refused
-        self._refused = frozenset(self._waiting)
+    def note(self, look: Look) -> None:
+        """Keep what was found for the next `gather`: a look tells of a file once."""
+        self._found.update(look.candidates)
 
-    def news(self, look: Look) -> Mapping[str, Source | None]:
-        """The candidates that say something else than what is in force, or than what was refused of them before."""
-        return {
-            file: source
-            for file, source in look.candidates.items()
-            if file in self._waiting or (source.data if source else None) != (self.in_force[file].data if file in self.in_force else None)
-        }
+    @property
+    def is_news(self) -> bool:
+        """Whether `gather` may give something else than before, be it other places after an edit of our own."""
+        return self._was_put or bool(self._news())
 
     def read(self, file: str, data: bytes) -> Source:
         """As `read_source`; what is in force is not parsed again."""
-        known = self.in_force.get(file)
+        known = self._in_force.get(file)
         return known if known is not None and known.data == data else read_source(file, data)
 
+    def gather(self, look: Look) -> Gathered:
+        """Merge what was found, and what is still held back, into what is in force. `look` is the newest one."""
+        self.note(look)
+        if self._unseen and not look.problems and not look.pending:  # pending: what takes their place is not read yet
+            self._found = {**dict.fromkeys(self._unseen), **self._found}
+            self._unseen = frozenset()
+        candidates = {**self._refused, **self._news()}
+        if candidates or self._endpoints is None:
+            merged = merge(self._in_force, candidates)
+        else:  # thousands of endpoints that nobody touched need not be compiled again
+            merged = Merge(dict(self._in_force), {}, Compiled(dict(self._endpoints), ()), ())
+        better = [file for file in sorted(self._refused) if file not in merged.refused]
+        mended = tuple(file for file in better if file in merged.in_force)
+        gone = tuple(file for file in better if file not in merged.in_force)
+        return Gathered(merged, look.problems, mended, gone, _contents(merged.in_force) != _contents(self._in_force))
+
+    def accept(self, gathered: Gathered) -> None:
+        """It is in force now."""
+        merged = gathered.merged
+        self._in_force = dict(merged.in_force)
+        self._endpoints = dict(merged.compiled.endpoints)
+        self._registry = None
+        self._found = {}
+        self._refused = merged.refused
+        self._problems = merged.problems
+        self._was_put = False
+
+    def _news(self) -> Mapping[str, Source | None]:
+        """What was found and says something else than what is in force, or takes the place of what was refused."""
+        return {
+            file: source
+            for file, source in self._found.items()
+            if file in self._refused or (source.data if source else None) != (self._in_force[file].data if file in self._in_force else None)
+        }
+
+    # --- what is held back ----------------------------------------------------------------------------------------------------
+
     def refused(self, file: str) -> Source | None:
-        """What the file says now, if that is held back."""
-        return self._waiting.get(file)
+        """What the file said when it was last read, if that is held back."""
+        return self._refused.get(file)
 
     def refused_with(self, name: str) -> Source | None:
         """A file that is held back and holds an endpoint of that name."""
-        waiting = (source for source in self._waiting.values() if source is not None)
+        waiting = (source for source in self._refused.values() if source is not None)
         return next((source for source in waiting if any(drafted.draft.name == name for drafted in source.endpoints)), None)
 
-    def drafted(self) -> Mapping[str, Drafted]:
-        """By name, everything that is in force as it was written."""
-        return {drafted.draft.name: drafted for source in self.in_force.values() for drafted in source.endpoints}
+    def objection(self, file: str) -> str:
+        """Why a file is held back: the first line of its problems."""
+        return _objection(file, self._problems)
 
-    @property
-    def endpoints(self) -> Mapping[str, EndpointConfig]:
-        return self._compiled.endpoints if self._compiled is not None else {}
+    # --- changes of our own ---------------------------------------------------------------------------------------------------
 
     def resolve(self, drafted: Drafted) -> EndpointConfig:
         """An endpoint beside what is in force.
@@ -148,42 +193,44 @@ class Sources:
             ConfigError: with every problem of it.
         """
         if self._registry is None:
-            self._registry = registry_of(list(self.in_force.values()))
+            hiding = [file for file, source in self._refused.items() if source is not None and source.hides_models]
+            self._registry = registry_of(list(self._in_force.values()), hiding)
         report = Report()
         config = resolve(drafted, self._registry, report)
-        if config is None or report.problems:
+        if report.problems:
             raise ConfigError([str(problem) for problem in report.problems])
+        if config is None:
+            why = "a served entity lacks its name or its share, or has neither a url nor the entity_name and entity_version of a model"
+            raise ConfigError([f"{drafted.draft.place}: error: {why}"])
         return config
 
     def put(self, file: str, source: Source | None) -> Mapping[str, EndpointConfig]:
-        """The file's content is of our own making and in force now; None: it was removed. Its `models` are what they were. Returns its
-        endpoints."""
-        old = self.in_force.get(file)
-        gone = {drafted.draft.name for drafted in old.endpoints} if old is not None else set()
+        """The file holds content of our own making, which is in force now; None: it was removed. Its `models` are what they were. What was
+        found in it or held back of it before is of no account any more: it has been overwritten. Returns its endpoints."""
         mine = {drafted.draft.name: self.resolve(drafted) for drafted in source.endpoints} if source is not None else {}
-        others = {name: config for name, config in self.endpoints.items() if name not in gone}
-        self.in_force = {name: kept for name, kept in self.in_force.items() if name != file}
+        endpoints = self._endpoints if self._endpoints is not None else {}
+        for drafted in self._in_force[file].endpoints if file in self._in_force else ():
+            if drafted.draft.name not in mine:
+                del endpoints[drafted.draft.name]
+        endpoints.update(mine)
+        self._endpoints = endpoints
         if source is not None:
-            self.in_force = dict(sorted({**self.in_force, file: source}.items()))
-        self._compiled = Compiled({**others, **mine}, ())
+            self._in_force[file] = source
+        else:
+            self._in_force.pop(file, None)
+        self._found.pop(file, None)
+        if file in self._refused:  # news, so that the next `gather` tells that it is mended
+            self._found[file] = source
+        self._was_put = True
         return mine
-
-    def contents(self) -> dict[str, bytes]:
-        """What is in force, by absolute path, as `restore` takes it."""
-        return {os.path.abspath(file): source.data for file, source in self.in_force.items()}
-
-    def _shown(self, saved: str) -> str | None:
-        """How a file is called under today's PATHs; None when none of them leads to it."""
-        for path in self._paths:
-            if os.path.abspath(path) == saved:
-                return path
-            if os.path.abspath(path) == os.path.dirname(saved):
-                return os.path.join(path, os.path.basename(saved))
-        return None
 
 
 def _contents(sources: Mapping[str, Source]) -> dict[str, bytes]:
     return {file: source.data for file, source in sources.items()}
+
+
+def _objection(file: str, problems: Sequence[Problem]) -> str:
+    return next((str(problem) for problem in problems if file in problem.files), "it clashes with another file")
 
 
 def _is_readable_folder(path: str) -> bool:

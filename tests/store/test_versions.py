@@ -44,6 +44,12 @@ def test_what_does_the_same_stays_as_it_is_wherever_it_stands() -> None:
     assert (after.version, after.updated_ms, after.config.place.line) == (1, 1000, 7)
 
 
+def test_what_nobody_touched_is_the_same_object() -> None:
+    config, drafted = read(10)
+    before = moved({}, config, drafted, {}, stamp())
+    assert moved(before, config, drafted, {"multi-model": 1}, stamp(2000))["multi-model"] is before["multi-model"]
+
+
 def test_a_change_is_the_next_version_of_the_same_endpoint() -> None:
     before = entries(10)
     after = entries(50, before)["multi-model"]
@@ -62,10 +68,12 @@ def test_numbers_that_were_given_once_are_not_given_again() -> None:
 # --- the start ----------------------------------------------------------------------------------------------------------------
 
 
-def start(standing: Standing, share: int | None) -> tuple[int | None, tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]:
+def start(
+    standing: Standing, share: int | None, file_hash: str = "another"
+) -> tuple[int | None, tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]:
     """The version that the file's content is known as (None: as no one), what landed and what is dropped."""
     config = read(share)[0] if share is not None else {}
-    remembered = at_start({"multi-model": standing}, config, {})
+    remembered = at_start({"multi-model": standing}, config, {}, lambda _: file_hash)
     entry = remembered.before.get("multi-model")
     is_known = entry is not None and share is not None and entry.config.fingerprint() == config["multi-model"].fingerprint()
     return entry.version if entry is not None and is_known else None, remembered.landed, remembered.dropped
@@ -87,19 +95,31 @@ def test_a_recorded_change_that_its_file_does_not_hold_never_was() -> None:
     assert start(Standing(record(3, 10), (record(4, 50),), 4), 10) == (3, (), (("multi-model", 4),))
 
 
-def test_of_changes_written_together_the_last_one_is_the_content() -> None:
+def test_of_changes_written_together_the_last_one_is_the_content_and_the_others_were_too() -> None:
     pending = (record(4, 50), record(5, 60))
-    assert start(Standing(record(3, 10), pending, 5), 60) == (5, (("multi-model", 5),), (("multi-model", 4),))
+    assert start(Standing(record(3, 10), pending, 5), 60) == (5, (("multi-model", 4), ("multi-model", 5)), ())
+
+
+def test_of_changes_written_one_after_another_only_what_the_file_holds_has_landed() -> None:
+    pending = (replace(record(4, 50), file_hash="earlier"), record(5, 60), replace(record(6, 70), file_hash="later"))
+    assert start(Standing(record(3, 10), pending, 6), 60) == (5, (("multi-model", 5),), (("multi-model", 4), ("multi-model", 6)))
+
+
+def test_a_recorded_change_is_known_by_the_hash_of_its_file_when_a_model_has_moved_since() -> None:
+    moved_on = start(Standing(record(3, 10), (record(4, 50),), 4), 60, file_hash="hash")
+    assert moved_on == (None, (("multi-model", 4),), ())
+    remembered = at_start({"multi-model": Standing(record(3, 10), (record(4, 50),), 4)}, read(60)[0], {}, lambda _: "hash")
+    assert remembered.before["multi-model"].version == 4
 
 
 def test_a_recorded_removal_whose_file_is_gone_has_landed() -> None:
     entry = entries(10)["multi-model"]
-    pending = (removal_of(entry, 3, stamp(), "/config/a.yaml"),)
+    pending = (removal_of(entry, 4, stamp(), "/config/a.yaml", ""),)
     assert start(Standing(record(3, 10), pending, 4), None) == (None, (("multi-model", 4),), ())
     assert start(Standing(record(3, 10), pending, 4), 10) == (3, (), (("multi-model", 4),))
 
 
 def test_an_endpoint_that_was_removed_is_not_before() -> None:
     entry = entries(10)["multi-model"]
-    remembered = at_start({"multi-model": Standing(removal_of(entry, 3, stamp(), ""), (), 4)}, {}, {})
+    remembered = at_start({"multi-model": Standing(removal_of(entry, 4, stamp(), "", ""), (), 4)}, {}, {}, lambda _: "")
     assert remembered.before == {}
