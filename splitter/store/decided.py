@@ -34,7 +34,7 @@ class Step:
     def record(self, path: str, file_hash: str) -> Record:
         """For the history; `path` is absolute."""
         if self.is_removal:
-            return removal_of(self.entry, self.version, self.stamp, path, file_hash)
+            return removal_of(self.entry, self.version - 1, self.stamp, path, file_hash)
         return record_of(self.entry, self.stamp, path, file_hash)
 
 

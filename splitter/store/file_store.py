@@ -208,7 +208,7 @@ def _records(books: Books, entries: Mapping[str, Entry], stamp: Stamp, hash_of: 
     for name, entry in before.items():
         if name not in entries:
             path = os.path.abspath(entry.config.place.file)
-            records.append(removal_of(entry, books.tops.get(name, entry.version) + 1, stamp, path, hash_of(path)))
+            records.append(removal_of(entry, books.tops.get(name, entry.version), stamp, path, hash_of(path)))
     return records
 
 

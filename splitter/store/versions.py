@@ -134,11 +134,11 @@ def record_of(entry: Entry, stamp: Stamp, file: str, file_hash: str) -> Record:
     )
 
 
-def removal_of(entry: Entry, version: int, stamp: Stamp, file: str, file_hash: str) -> Record:
+def removal_of(entry: Entry, top: int, stamp: Stamp, file: str, file_hash: str = "") -> Record:
     """How the end of an endpoint goes into the history: a version like any other. `file_hash` is empty when its file ended with it."""
     author = stamp.author or entry.config.place.file
     made = (entry.id, entry.creator, entry.created_ms)
-    return Record(entry.name, version, stamp.time_ms, author, stamp.origin, "", None, *made, file, file_hash)
+    return Record(entry.name, top + 1, stamp.time_ms, author, stamp.origin, "", None, *made, file, file_hash)
 
 
 def _nothing(record: Record) -> EndpointConfig:

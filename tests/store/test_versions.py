@@ -114,12 +114,12 @@ def test_a_recorded_change_is_known_by_the_hash_of_its_file_when_a_model_has_mov
 
 def test_a_recorded_removal_whose_file_is_gone_has_landed() -> None:
     entry = entries(10)["multi-model"]
-    pending = (removal_of(entry, 4, stamp(), "/config/a.yaml", ""),)
+    pending = (removal_of(entry, 3, stamp(), "/config/a.yaml"),)
     assert start(Standing(record(3, 10), pending, 4), None) == (None, (("multi-model", 4),), ())
     assert start(Standing(record(3, 10), pending, 4), 10) == (3, (), (("multi-model", 4),))
 
 
 def test_an_endpoint_that_was_removed_is_not_before() -> None:
     entry = entries(10)["multi-model"]
-    remembered = at_start({"multi-model": Standing(removal_of(entry, 4, stamp(), "", ""), (), 4)}, {}, {}, lambda _: "")
+    remembered = at_start({"multi-model": Standing(removal_of(entry, 3, stamp(), ""), (), 4)}, {}, {}, lambda _: "")
     assert remembered.before == {}
