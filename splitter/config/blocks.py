@@ -1,7 +1,8 @@
 """Entries on lines of their own: removed, added and moved by whole lines.
 
 A comment on a line of its own is never removed with an entry, except below it and indented deeper: only there it cannot speak of
-anything else. When an entry moves, the comments and blank lines above it go with it; those above the first one stay at the head.
+anything else. When an entry moves, the comments and blank lines above it go with it; a comment above the first one
+is its own only when something is put before it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from splitter.config import render
-from splitter.config.edits import Entry, Write
+from splitter.config.edits import Entry, Rework, Write
 from splitter.config.page import BREAK, children
 from splitter.config.tree import Mapping, Sequence
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 _FIRST_PREFIX = re.compile(r"[ -]*")
 _LEADING_BLANKS = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n))+")
 _TRAILING_BLANKS = re.compile(r"(?<=[\r\n])(?:[ \t]*(?:\r\n|\r|\n))+\Z")
-_FINAL_BREAK = re.compile(r"(?:\r\n|\r|\n)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,7 @@ class _Lines:
 
 def final_break(text: str) -> str:
     """The line break that ends a text, or nothing."""
-    found = _FINAL_BREAK.search(text)
-    return found[0] if found else ""
+    return next((broken for broken in ("\r\n", "\r", "\n") if text.endswith(broken)), "")
 
 
 def first_line(text: str) -> str:
@@ -47,15 +46,18 @@ def first_line(text: str) -> str:
 
 
 def rearranged(pen: Pen, node: Mapping | Sequence, entries: Seq[Entry]) -> str:
-    """The text of a block, from its start to its `stop`, with these entries.
+    """The text of a block, from its `start` to its `stop`, with these entries.
 
     Raises:
-        CannotEdit: it is not written by lines, for example with `?` before a key.
+        CannotEdit: it is not written by lines.
     """
     spans = _spans(pen, node)
     above, left_over = _above(pen, spans, {entry.origin for entry in entries})
+    if 0 in above:
+        start = pen.start(node, Rework(tuple(entries)))
+        above[0] = " " * pen.page.column(node.start) + pen.page.text[start : node.start].rstrip(" \t") if start < node.start else ""
     pieces = [_piece(pen, node, entry, spans, above) for entry in entries]
-    ends_line = bool(final_break(pen.page.text[: spans[-1][1]]))
+    ends_line = bool(final_break(pen.page.text[node.start : spans[-1][1]]))
     indent = " " * pen.page.column(node.start)
     parts: list[str] = []
     for number, piece in enumerate(pieces):
@@ -64,7 +66,8 @@ def rearranged(pen: Pen, node: Mapping | Sequence, entries: Seq[Entry]) -> str:
             lines = _LEADING_BLANKS.sub("", piece.above, count=1) if _LEADING_BLANKS.match(piece.above) else piece.above
             parts.append(lines.lstrip(" \t") + indent if lines else "")
         else:
-            parts.append(piece.above + indent)
+            lines = piece.above if entries[number].origin else _blank_between(pen, spans) + piece.above
+            parts.append(lines + indent)
         parts += [piece.body, piece.broken or pen.page.eol]
     parts.append(left_over)
     text = "".join(parts)
@@ -80,10 +83,9 @@ def _spans(pen: Pen, node: Mapping | Sequence) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     at = node.start
     for number, value in enumerate(children(node)):
-        start = page.trivia_end(at)
-        is_expected = page.text[start] == "-" if isinstance(node, Sequence) else node.entries[number][0].start == start
-        if not is_expected or page.column(start) != column:
-            raise page.cannot(start, "an entry that does not begin with its key is in the way of an edit")
+        start = page.trivia_end(at) if isinstance(node, Sequence) else page.key_start(at, node.entries[number][0].start)
+        if start is None or page.column(start) != column:
+            raise page.cannot(at, "what stands here is in the way of an edit")
         at = page.entry_end(value, column)
         spans.append((start, at))
     return spans
@@ -113,7 +115,7 @@ def _joined(above: str, below: str) -> str:
 def _piece(pen: Pen, node: Mapping | Sequence, entry: Entry, spans: Seq[tuple[int, int]], above: dict[int, str]) -> _Lines:
     text = pen.page.text
     if entry.origin is None:
-        return _Lines(_blank_between(pen, spans), _new(pen, node, entry), "")
+        return _Lines("", _new(pen, node, entry), "")
     start, stop = spans[entry.origin]
     body = text[start:stop]
     if entry.change is not None or entry.key is not None:

@@ -46,7 +46,7 @@ def rearranged(pen: Pen, node: Mapping | Sequence, entries: Seq[Entry]) -> str:
     """The text of a flow collection with these entries.
 
     Raises:
-        CannotEdit: it has no brackets of its own, or holds a `?`.
+        CannotEdit: it has no brackets of its own.
     """
     inside = _inside(pen, node)
     separator = _separator(pen, node, inside)
@@ -91,9 +91,10 @@ def _inside(pen: Pen, node: Mapping | Sequence) -> _Inside:
     at = node.start + 1 + len(opening)
     parts: list[_Part] = []
     for number, value in enumerate(children(node)):
-        start = page.trivia_end(at)
-        if start != (node.entries[number][0].start if isinstance(node, Mapping) else value.start):
-            raise page.cannot(start, "an entry that does not begin with its key is in the way of an edit")
+        first = node.entries[number][0].start if isinstance(node, Mapping) else value.start
+        start = page.key_start(at, first)
+        if start is None:
+            raise page.cannot(first, "what stands before this is in the way of an edit")
         above, gap = _split(page.text[at:start])
         end = start + len(page.text[start : page.tight_end(value)].rstrip())
         if isinstance(node, Mapping):

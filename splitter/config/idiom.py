@@ -83,7 +83,7 @@ def idiom_of(endpoint: Node, style: Style) -> Idiom:
         entity_version=(_used(ENTITY_VERSIONS, entities) or ENTITY_VERSIONS[is_legacy:])[0],
         route_names=_used(ROUTE_NAMES, routes) or ROUTE_NAMES[is_legacy:][:1],
         plain_versions=_all(_values(entities, ENTITY_VERSIONS), lambda scalar: scalar.is_plain and scalar.text.isdecimal()),
-        quoted_shares=_all(_values([*entities, *routes], SHARES), lambda scalar: not scalar.is_plain),
+        quoted_shares=_all(_numbers([*entities, *routes]), lambda scalar: not scalar.is_plain),
         is_flow=_all_flow(entities),
         has_flow_routes=_all_flow(routes or entities),
     )
@@ -127,6 +127,11 @@ def _used(keys: tuple[str, ...], nodes: Iterable[Mapping]) -> tuple[str, ...]:
 
 def _values(nodes: Iterable[Mapping], keys: tuple[str, ...]) -> list[Scalar]:
     return [value for node in nodes for key, value in node.entries if key.text in keys and isinstance(value, Scalar)]
+
+
+def _numbers(nodes: Iterable[Mapping]) -> list[Scalar]:
+    """The shares that are numbers. A JSON file has to put `rest` in quotes, which says nothing of them."""
+    return [scalar for scalar in _values(nodes, SHARES) if scalar.text != words.REST]
 
 
 def _all(found: list[Scalar], holds: Callable[[Scalar], bool]) -> bool:

@@ -69,6 +69,13 @@ class Page:
         found = _TRIVIA.match(self.text, position)
         return found.end() if found else position
 
+    def key_start(self, position: int, key: int) -> int | None:
+        """Where an entry begins whose key stands at `key`: there, or at a `?` before it. None if something else stands between."""
+        start = self.trivia_end(position)
+        if start != key and self.text[start] == "?" and self.trivia_end(start + 1) == key:
+            return start
+        return start if start == key else None
+
     def trailing_comment(self, position: int) -> str:
         """The blanks and the comment that end the line from here on; empty if something else follows, or no comment."""
         found = _REST_OF_LINE.match(self.text, position)
@@ -81,6 +88,18 @@ class Page:
         if isinstance(node, Scalar) and node.style in ("|", ">") and "+" not in BREAK.split(self.text[node.start : node.end], 1)[0]:
             return node.start + len(self.text[node.start : node.end].rstrip())
         return node.end
+
+    def comments_above(self, position: int) -> int:
+        """Where the comment lines begin that stand right above a token at the start of its line, indented as it is."""
+        column = self.column(position)
+        if not self.begins_line(position):
+            return position
+        for line in range(self.place(position).line - 2, -1, -1):
+            start = self._starts[line]
+            if self.text[start : start + column].strip(" ") or self.text[start + column : start + column + 1] != "#":
+                break
+            position = start + column
+        return position
 
     def entry_end(self, node: Node, column: int) -> int:
         """The end of the last line of an entry of a block at `column`, whose value is `node`, with its line break.

@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence as Seq
 
 from splitter.config import blocks, flows, render
-from splitter.config.edits import Change, Entry, Write, is_emptied
+from splitter.config.edits import Change, Entry, Rework, Write, is_emptied
 from splitter.config.page import Page, children
 from splitter.config.render import Block, Style
 from splitter.config.tree import Mapping, Node, Scalar, Sequence
 
-_COLON = re.compile(r"\s*:")
+_COLON = re.compile(r"(?:\s+|#[^\r\n]*)*:")
 
 
 class Pen:
@@ -28,8 +28,16 @@ class Pen:
             return self.page.entry_end(children(node)[-1], self.page.column(node.start))
         return self.page.tight_end(node)
 
+    def start(self, node: Node, change: Change | None) -> int:
+        """The start of what `changed` writes anew. When another entry shall stand before the first of a block, comments right above
+        that one belong to it."""
+        if not isinstance(change, Rework) or not isinstance(node, (Mapping, Sequence)) or node.is_flow:
+            return node.start
+        origins = [entry.origin for entry in change.entries]
+        return self.page.comments_above(node.start) if 0 in origins[1:] else node.start
+
     def changed(self, node: Node, change: Change | None) -> str:
-        """The new text from the start of a node to its `stop`.
+        """The new text from the `start` of a node to its `stop`.
 
         Raises:
             CannotEdit: something stands in the way.
@@ -57,7 +65,7 @@ class Pen:
             raise ValueError("a new entry replaces nothing")
         if isinstance(parent, Sequence):
             item = parent.items[entry.origin]
-            return item.start, self.stop(item), self._spaced(item, self.changed(item, entry.change))
+            return self.start(item, entry.change), self.stop(item), self._spaced(item, self.changed(item, entry.change))
         key, value = parent.entries[entry.origin]
         name = self.page.text[key.start : key.end] if entry.key is None else render.restyled(key, entry.key, False, self.style)
         if entry.change is None:
@@ -70,7 +78,7 @@ class Pen:
         if not parent.is_flow and isinstance(entry.change, Write) and isinstance(entry.change.value, Block):
             return self._filled(key, value, entry.change.value, name)
         new = self._spaced(value, self.changed(value, entry.change))
-        return key.start, self.stop(value), name + self.page.text[key.end : value.start] + new
+        return key.start, self.stop(value), name + self.page.text[key.end : self.start(value, entry.change)] + new
 
     def _written(self, node: Node, change: Write) -> str:
         start, stop = node.start, self.stop(node)

@@ -24,7 +24,7 @@ from splitter.config.source import Drafted, Source, read_source
 from splitter.config.tree import Mapping as MappingNode
 from splitter.config.tree import Node, Sequence
 
-__all__ = ["CannotEdit", "new_file", "rewrite"]
+__all__ = ["CannotEdit", "new_file", "rewrite", "rewritten"]
 
 _BOM = b"\xef\xbb\xbf"
 _ENDPOINTS = words.ENDPOINTS.name
@@ -33,6 +33,15 @@ _ENDPOINTS = words.ENDPOINTS.name
 def rewrite(source: Source, targets: Mapping[str, Drafted | None]) -> bytes:
     """The file's bytes with the endpoints in `targets` made to mean what their target says; None removes the endpoint; a name that is
     not in the file is added to it.
+
+    Raises:
+        CannotEdit, ValueError: as `rewritten`.
+    """
+    return rewritten(source, targets).data
+
+
+def rewritten(source: Source, targets: Mapping[str, Drafted | None]) -> Source:
+    """As `rewrite`, with the new file as it was read again; `source` itself if nothing is different.
 
     Raises:
         CannotEdit: something in the file stands in the way, or it cannot be read, or is a create body and would hold no or more
@@ -45,16 +54,17 @@ def rewrite(source: Source, targets: Mapping[str, Drafted | None]) -> bytes:
     if source.problems or not isinstance(source.root, MappingNode):
         raise CannotEdit(_first_problem(source), "the file has errors")
     if not wanted:
-        return source.data
+        return source
     page = Page(source.file, source.data.decode("utf-8-sig"))
     pen = Pen(page, _style(source.root, page))
     text = _changed(pen, source, wanted)
     data = (_BOM if source.data.startswith(_BOM) else b"") + text.encode()
-    reason = proof.objection(source, read_source(source.file, data), wanted, pen.dropped)
+    after = read_source(source.file, data)
+    reason = proof.objection(source, after, wanted, pen.dropped)
     if reason is not None:
         first = next((now[name].draft.place for name in wanted if name in now), Place(source.file, 1, 1))
         raise CannotEdit(first, f"the change cannot be made surely, since {reason}")
-    return data
+    return after
 
 
 def new_file(drafted: Drafted, head: str = "") -> bytes:
@@ -115,8 +125,10 @@ def _indentation(root: MappingNode) -> tuple[int, int]:
         elif isinstance(node, MappingNode) and not node.is_flow:
             for key, value in node.entries:
                 if isinstance(value, (MappingNode, Sequence)) and not value.is_flow:
-                    steps.setdefault(isinstance(value, Sequence), value.place.column - key.place.column)
                     nodes.append(value)
+                    step = value.place.column - key.place.column
+                    if step > 0 or (step == 0 and isinstance(value, Sequence)):
+                        steps.setdefault(isinstance(value, Sequence), step)
     return steps.get(False, 2), steps.get(True, steps.get(False, 2))
 
 

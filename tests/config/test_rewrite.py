@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from splitter.config.rewrite import CannotEdit, new_file, rewrite
+from splitter.config.source import read_source
 from splitter.config.template import commented_file
 from tests.config.rewriting import m, rewritten, source_of, targets_of
 
@@ -152,15 +153,15 @@ def test_a_create_body_as_a_file_is_edited_and_never_emptied() -> None:
 
 
 def test_a_file_with_errors_is_not_edited() -> None:
-    from splitter.config.source import read_source
-
-    with pytest.raises(CannotEdit, match="f.yaml:2: the file has errors; edit the file by hand"):
+    with pytest.raises(CannotEdit, match=r"f.yaml:2: the file has errors; edit the file by hand"):
         rewrite(read_source("f.yaml", b"# c\nendpoints: 3\n"), {"m": None})
 
 
 def test_a_new_file_is_short_and_the_canary_is_one_number() -> None:
     (drafted,) = targets_of(m(f"current: {{{A}, traffic: 90}}, next: {{urls: [http://b, http://c/], traffic: 10}}")).values()
-    assert new_file(drafted, "# made").decode() == """\
+    assert (
+        new_file(drafted, "# made").decode()
+        == """\
 # made
 endpoints:
   m:
@@ -172,3 +173,4 @@ endpoints:
         url: [http://b/invocations, http://c/]
         traffic: 10
 """
+    )
