@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from splitter.config.compiled import EndpointConfig
 from splitter.config.source import Drafted
-from splitter.controlplane.api.control import Decide
+from splitter.controlplane.api.control import PLAIN, Decide, Terms
 from splitter.errors import SplitterError
-from splitter.store.interface import ANY_VERSION, NO_VERSION, Entry, Put, Store
+from splitter.store.interface import ANY_VERSION, NO_VERSION, Entry, Origin, Put, Store
 
 Answer = Entry | SplitterError | None
 """As of `Store.put_if`: the entry, None for a removed endpoint, or why it was not done."""
@@ -23,28 +23,63 @@ class Wish:
     decide: Decide
     author: str
     asked_at: float = 0.0
+    terms: Terms = PLAIN
+
+    @property
+    def origin(self) -> Origin:
+        return "rollback" if self.terms.back_to else "api"
+
+    @property
+    def by(self) -> str:
+        """What the change line says it came from."""
+        return f"rollback to v{self.terms.back_to}" if self.terms.back_to else "API"
+
+    def target(self, current: Entry | None) -> Drafted | None:
+        """What `decide` makes of the endpoint as it is. Raises SplitterError: it is refused, or not at the version that was expected."""
+        expected = self.terms.expected
+        if expected is not None and current is not None:
+            expected.check(self.name, current)
+        target = self.decide(current)
+        if expected is not None and current is None:  # only now: that there is none may be an error of its own
+            expected.check(self.name, current)
+        return target
 
 
-async def put_all(store: Store, wishes: Sequence[Wish], entries: Mapping[str, Entry]) -> list[Answer]:
-    """One call of the store for all of them. `entries` is what is in force; the answers come in the order of the wishes."""
+@dataclass(frozen=True, slots=True)
+class Done:
+    """`answers` in the order of the wishes; `entries` is everything that is stored now."""
+
+    answers: Sequence[Answer]
+    entries: Mapping[str, Entry]
+
+
+async def put_all(store: Store, wishes: Sequence[Wish], entries: Mapping[str, Entry]) -> Done:
+    """One call of the store for all that can share it. `entries` is what is in force."""
     answers, again = await _put(store, wishes, entries)
-    if again:  # built on a wish that failed: alone, so that it fails or succeeds for a reason of its own
-        now = after(entries, wishes, answers)
-        for index in again:
-            (answers[index],), _ = await _put(store, [wishes[index]], now)
-            now = after(now, [wishes[index]], [answers[index]])
-    return answers
+    done = [index for index in range(len(wishes)) if index not in again]
+    now = after(entries, [wishes[index] for index in done], [answers[index] for index in done])
+    for index in again:
+        (answers[index],), _ = await _put(store, [wishes[index]], now)
+        now = after(now, [wishes[index]], [answers[index]])
+    return Done(answers, now)
 
 
 async def _put(store: Store, wishes: Sequence[Wish], entries: Mapping[str, Entry]) -> tuple[list[Answer], list[int]]:
-    """Also the wishes that stood on one that failed, and failed themselves."""
+    """Also the wishes that are to be put once more, each alone. They stood on one that failed, and failed themselves, maybe for no
+    reason of their own; or they expect a version, and which one they meet is known only when those before them are done."""
     answers: list[Answer] = [None] * len(wishes)
     working: dict[str, Entry | None] = {}
     puts: dict[int, Put] = {}
+    again: list[int] = []
+    waiting: set[str] = set()
     for index, wish in enumerate(wishes):
+        if wish.name in waiting or (wish.name in working and wish.terms.expected is not None):
+            waiting.add(wish.name)
+            again.append(index)
+            continue
         current = working.get(wish.name, entries.get(wish.name))
         try:
-            target = wish.decide(current)
+            target = wish.target(current)
         except SplitterError as exc:
             answers[index] = exc
             continue
@@ -52,18 +87,17 @@ async def _put(store: Store, wishes: Sequence[Wish], entries: Mapping[str, Entry
             expected = ANY_VERSION
         else:
             expected = NO_VERSION if current is None else current.version
-        puts[index] = Put(wish.name, target, expected, wish.author)
+        puts[index] = Put(wish.name, target, expected, wish.author, wish.origin)
         working[wish.name] = _as_if_done(current, target)
     done = await store.put_if(list(puts.values())) if puts else ()
     failed: set[str] = set()
-    again = []
     for index, answer in zip(puts, done, strict=True):
         answers[index] = answer
         if isinstance(answer, SplitterError):
             if wishes[index].name in failed:
                 again.append(index)
             failed.add(wishes[index].name)
-    return answers, again
+    return answers, sorted(again)
 
 
 def _as_if_done(current: Entry | None, target: Drafted | None) -> Entry | None:

@@ -11,11 +11,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
+from splitter.config.changes import changes
 from splitter.config.vocabulary import MAX_ENTITIES
 from splitter.controlplane import slots
 from splitter.controlplane.api.control import Applied
-from splitter.controlplane.changes import Answer, Wish, after, put_all
+from splitter.controlplane.changes import Answer, Wish, put_all
 from splitter.controlplane.publisher import InForce, Step, first_step, full_step, keys_of, next_step
 from splitter.controlplane.report import Report, plural
 from splitter.controlplane.slots import SlotTable
@@ -123,16 +125,17 @@ class Following:
             full = NoCapacity(f"splitter has places for the counters of {self._life.slot_limit - 1} served models, and they are all taken")
             return [full for _ in wishes]
         before = self.in_force.entries
-        answers = await put_all(self._store, wishes, before)
-        step = self._step_to(after(before, wishes, answers), by="API")
+        done = await put_all(self._store, wishes, before)
+        by = {wish.name: wish.by for wish, answer in zip(wishes, done.answers, strict=True) if not isinstance(answer, SplitterError)}
+        step = self._step_to(done.entries, by)
         if step is not None:
             held = await self._put_in_force(step, self.in_force.slots)
             self._report.say(*step.lines)
         else:  # who asks for what is there already wants to know as well that it is held
             held = await self._life.wait_held(max(self.in_force.since.get(wish.name, 0) for wish in wishes))
         holders = self._life.workers if held else self._life.holders(self.in_force.revision)
-        applied = [self._applied(wish, answer, held, holders) for wish, answer in zip(wishes, answers, strict=True)]
-        return [_compared(each, before.get(wish.name)) for wish, each in zip(wishes, applied, strict=True)]
+        applied = [self._applied(wish, answer, held, holders) for wish, answer in zip(wishes, done.answers, strict=True)]
+        return _compared(wishes, applied, before)
 
     async def publish_again(self) -> None:
         """The whole of what is in force, under a new revision."""
@@ -147,7 +150,7 @@ class Following:
         served = sum(len(entry.config.entities) for entry in self.in_force.entries.values())
         return served + wishes * MAX_ENTITIES >= self._life.slot_limit
 
-    def _step_to(self, entries: Mapping[str, Entry], by: str = "") -> Step | None:
+    def _step_to(self, entries: Mapping[str, Entry], by: Mapping[str, str] = MappingProxyType({})) -> Step | None:
         """Raises ConfigError: there are more served entities than telemetry slots."""
         return next_step(self.in_force, entries, self._notices, self._next_slots(self.in_force, entries), by)
 
@@ -207,11 +210,20 @@ class Following:
         self.problems = problems
 
 
-def _compared(applied: Applied | SplitterError, before: Entry | None) -> Applied | SplitterError:
-    """Says whether anything is different."""
-    if isinstance(applied, SplitterError) or applied.entry is None or before is None:
-        return applied
-    return replace(applied, changed=applied.entry.version != before.version)
+def _compared(
+    wishes: Sequence[Wish], applied: Sequence[Applied | SplitterError], before: Mapping[str, Entry]
+) -> list[Applied | SplitterError]:
+    """Each with what is different from how its endpoint was just before it."""
+    now: dict[str, Entry | None] = {wish.name: before.get(wish.name) for wish in wishes}
+    compared = []
+    for wish, each in zip(wishes, applied, strict=True):
+        if isinstance(each, Applied):
+            was, now[wish.name] = now[wish.name], each.entry
+            is_same = was is not None and each.entry is not None and was.version == each.entry.version
+            words = changes(was.config if was else None, each.entry.config if each.entry else None)
+            each = replace(each, changed=not is_same, changes="" if is_same else words)
+        compared.append(each)
+    return compared
 
 
 def _last_good(contents: Contents) -> list[str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from aiohttp import web
 
 from splitter.channel import Frame, Kind
-from splitter.controlplane.api.control import Applied, Decide
+from splitter.controlplane.api.control import PLAIN, Applied, Decide, Terms
 from splitter.controlplane.app import make_app, refuse_python_parser
 from splitter.controlplane.changes import Wish
 from splitter.controlplane.follow import Following, Life, Outcome
@@ -123,8 +123,8 @@ class ControlPlane:
     async def reload(self) -> Outcome:
         return await self._rounds.reload()
 
-    async def change(self, name: str, decide: Decide, author: str) -> Applied:
-        return await self._rounds.change(Wish(name, decide, author, time.monotonic()))
+    async def change(self, name: str, decide: Decide, author: str, terms: Terms = PLAIN) -> Applied:
+        return await self._rounds.change(Wish(name, decide, author, time.monotonic(), terms))
 
     async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:
         return await self._store.history(name, limit)

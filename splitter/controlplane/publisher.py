@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import orjson
 
@@ -57,8 +58,10 @@ def first_step(remembered: InForce, entries: Mapping[str, Entry], notices: tuple
     return Step(after, Kind.PUBLISH_FULL, _whole(after), tuple(_line(remembered, after, name) for name in names))
 
 
-def next_step(before: InForce, entries: Mapping[str, Entry], notices: tuple[str, ...], slots: SlotTable, by: str = "") -> Step | None:
-    """From `before` to `entries`; None when nothing is different. `by` says in the lines what it came from, if not from an edit."""
+def next_step(
+    before: InForce, entries: Mapping[str, Entry], notices: tuple[str, ...], slots: SlotTable, by: Mapping[str, str] = MappingProxyType({})
+) -> Step | None:
+    """From `before` to `entries`; None when nothing is different. `by` says of endpoints what changed them, if no edit did."""
     after, names = _move(before, entries, notices, slots)
     if not names and notices == before.notices:
         return None
@@ -68,7 +71,7 @@ def next_step(before: InForce, entries: Mapping[str, Entry], notices: tuple[str,
         "remove": [name for name in names if name not in entries],
         "notices": list(notices),
     }
-    return Step(after, Kind.PUBLISH_CHANGE, document, tuple(_line(before, after, name, by) for name in names))
+    return Step(after, Kind.PUBLISH_CHANGE, document, tuple(_line(before, after, name, by.get(name, "")) for name in names))
 
 
 def full_step(before: InForce) -> Step:

@@ -175,7 +175,7 @@ class Rounds:
         except Exception as exc:  # noqa: BLE001 - as above
             answers = [self._failed(exc)] * len(waiting)
         for each, answer in zip(waiting, answers, strict=True):
-            self._metrics.count_change("api", _result(answer))
+            self._metrics.count_change(each.wish.origin, _result(answer))
             _tell(each.answer, answer)
 
     def _failed(self, exc: Exception) -> SplitterError:

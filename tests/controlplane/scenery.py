@@ -42,7 +42,7 @@ def entries(before: Mapping[str, Entry] | None = None, **files: str) -> Mapping[
 def step_to(before: InForce, after: Mapping[str, Entry], notices: tuple[str, ...] = (), by: str = "") -> Step:
     """The next step with the slots that follow; there must be one."""
     slots = before.slots.step(keys_of(after), before.revision + 1, lambda slot, removed_at: True)
-    step = next_step(before, after, notices, slots, by)
+    step = next_step(before, after, notices, slots, dict.fromkeys(after, by))
     assert step is not None
     return step
 

@@ -14,13 +14,17 @@ import orjson
 import pytest
 
 from splitter.channel import Kind
-from splitter.controlplane.api.control import Applied
+from splitter.config.body import config_draft
+from splitter.config.source import Drafted
+from splitter.controlplane.api.control import Applied, Terms
+from splitter.controlplane.api.if_match import Expected
 from splitter.controlplane.changes import Wish
 from splitter.controlplane.follow import Following, Life, Outcome
 from splitter.controlplane.publisher import Step
 from splitter.controlplane.report import Report
 from splitter.errors import StartError
 from splitter.store.file_store import FileStore
+from splitter.store.interface import Entry
 from splitter.store.ledger import Ledger
 from splitter.store.ledger_file import DATABASE
 from tests.controlplane.scenery import yaml
@@ -261,6 +265,48 @@ async def test_a_wish_for_what_is_there_already_is_answered_when_the_workers_hol
     assert isinstance(applied, Applied)
     assert (applied.changed, applied.held, applied.workers, applied.of) == (False, False, 3, 4)
     assert (len(successor.published), successor.waited_for) == (1, [8])
+
+
+def moved_to(share: int, *, back_to: int = 0, expected: int = 0) -> Wish:
+    """Other shares for the endpoint as it is."""
+
+    def decide(entry: Entry | None) -> Drafted:
+        assert entry is not None
+        routes = [{"served_model_name": "current", "traffic_percentage": 100 - share}]
+        routes.append({"served_model_name": "challenger", "traffic_percentage": share})
+        return config_draft({"traffic_config": {"routes": routes}}, entry.drafted)
+
+    return Wish("multi-model", decide, "ann", terms=Terms(Expected(((expected, ""),)) if expected else None, back_to))
+
+
+async def test_a_change_is_told_with_what_it_came_from(folder: Path) -> None:
+    process = Process(folder)
+    await process.start()
+    (applied,) = await process.following.change([moved_to(50)])
+    assert isinstance(applied, Applied)
+    assert (applied.changed, applied.changes) == (True, "challenger 10 → 50")
+    await process.following.change([moved_to(10, back_to=1)])
+    assert process.said() == [
+        f"multi-model v2: challenger 10 → 50 ({folder}/config/a.yaml:5, API)",
+        f"multi-model v3: challenger 50 → 10 ({folder}/config/a.yaml:5, rollback to v1)",
+    ]
+    assert [record.origin for record in await process.store.history("multi-model")] == ["rollback", "api", "file"]
+
+
+async def test_changes_in_one_publication_are_told_each_for_itself(folder: Path) -> None:
+    process = Process(folder)
+    await process.start()
+    remove = Wish("multi-model", lambda entry: None, "ann")
+    wishes = [moved_to(20), moved_to(20), moved_to(30, expected=1), moved_to(40, expected=2), remove]
+    answers = await process.following.change(wishes)
+    assert [(each.changed, each.changes) if isinstance(each, Applied) else each.code for each in answers] == [
+        (True, "challenger 10 → 20"),
+        (False, ""),
+        "RESOURCE_CONFLICT",
+        (True, "challenger 20 → 40"),
+        (True, "removed"),
+    ]
+    assert len(process.published) == 2
 
 
 # --- a restart under the same supervisor --------------------------------------------------------------------------------------

@@ -4,14 +4,15 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from splitter.config.source import Drafted
-from splitter.controlplane.api.control import Applied
+from splitter.controlplane.api.control import Applied, Terms
 from splitter.controlplane.changes import Wish
 from splitter.controlplane.follow import Outcome
-from splitter.controlplane.metrics import Metrics, View
+from splitter.controlplane.metrics import CHANGE_WORDS, Metrics, View
 from splitter.controlplane.report import Report
 from splitter.controlplane.rounds import Rounds
 from splitter.errors import Conflict, InternalError, NoCapacity, SplitterError
@@ -140,6 +141,17 @@ async def test_wishes_that_wait_are_one_change() -> None:
     assert following.changes == [["a"], ["b", "c", "d"]]
     assert (done[0], done[2]) == (DONE, DONE)
     assert isinstance(done[1], Conflict)
+
+
+async def test_what_becomes_of_wishes_is_counted_by_how_they_came_about() -> None:
+    following = FakeFollowing()
+    following.refusing = {"b"}
+    async with running(following) as scene:
+        await scene.rounds.change(wish("a"))
+        await asyncio.gather(scene.rounds.change(replace(wish("b"), terms=Terms(back_to=1))), return_exceptions=True)
+        await scene.rounds.change(replace(wish("c"), terms=Terms(back_to=1)))
+        counted = {key: scene.words[word] for key, word in CHANGE_WORDS.items() if scene.words[word]}
+    assert counted == {("api", "applied"): 1, ("rollback", "refused"): 1, ("rollback", "applied"): 1}
 
 
 async def test_a_fault_in_a_change_is_told_to_everyone_who_wished() -> None:

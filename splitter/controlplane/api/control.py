@@ -9,6 +9,7 @@ from typing import Protocol
 from aiohttp import web
 
 from splitter.config.source import Drafted
+from splitter.controlplane.api.if_match import Expected
 from splitter.store.interface import Entry, Record
 
 Decide = Callable[[Entry | None], Drafted | None]
@@ -17,9 +18,22 @@ SplitterError to refuse, and nothing is changed then."""
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """How a change is meant, beside what the endpoint shall be: the version that it was `expected` to be at, if that was said, and the
+    one that it goes `back_to`, 0 if it is no rollback."""
+
+    expected: Expected | None = None
+    back_to: int = 0
+
+
+PLAIN = Terms()
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """A change that is stored and published. `entry` is None when the endpoint was removed. `workers` of `of` hold it after `ms`
-    milliseconds; `held` says that all of them do, so that no request is routed by what was before. `changed`: it was not so before."""
+    milliseconds; `held` says that all of them do, so that no request is routed by what was before. `changed`: it was not so before, and
+    `changes` says it in words."""
 
     entry: Entry | None
     held: bool
@@ -27,6 +41,7 @@ class Applied:
     of: int
     ms: float
     changed: bool = True
+    changes: str = ""
 
 
 class Control(Protocol):
@@ -36,11 +51,12 @@ class Control(Protocol):
     def entries(self) -> Mapping[str, Entry]:
         """Every endpoint that is in force, by its name."""
 
-    async def change(self, name: str, decide: Decide, author: str) -> Applied:
+    async def change(self, name: str, decide: Decide, author: str, terms: Terms = PLAIN) -> Applied:
         """Store and publish what `decide` makes of the endpoint `name`; answers when the workers hold it, or were given up.
 
         Raises:
-            SplitterError: raised by `decide`, or of the store (see `Store.put_if`); nothing was changed.
+            Conflict: it is not at the version that `terms` expect.
+            SplitterError: raised by `decide`, or of the store (see `Store.put_if`). As above, nothing was changed.
         """
 
     async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:

@@ -12,6 +12,7 @@ from splitter.config.problems import quoted
 from splitter.config.source import Drafted
 from splitter.config.vocabulary import STOPPED
 from splitter.controlplane.api import endpoints
+from splitter.controlplane.api.change import changed
 from splitter.controlplane.api.json_body import json_object
 from splitter.errors import InvalidParameter
 from splitter.store.interface import Entry
@@ -24,16 +25,14 @@ async def put_ai_gateway(request: web.Request) -> web.Response:
     """The whole of it is replaced; the answer is what is kept."""
     body = await json_object(request)
     gateway = {key: body[key] for key in _AI_GATEWAY if body.get(key) is not None}
-    await _keep(request, "ai_gateway", gateway)
-    return endpoints.answer(gateway)
+    return await _kept(request, "ai_gateway", gateway, gateway)
 
 
 async def put_rate_limits(request: web.Request) -> web.Response:
     limits = (await json_object(request)).get("rate_limits")
     if limits is not None and not isinstance(limits, list):
         raise InvalidParameter(f"rate_limits: expected a list, not {quoted(str(limits))}")
-    await _keep(request, "rate_limits", limits)
-    return endpoints.answer({"rate_limits": limits or []})
+    return await _kept(request, "rate_limits", limits, {"rate_limits": limits or []})
 
 
 async def patch_notifications(request: web.Request) -> web.Response:
@@ -50,8 +49,10 @@ async def patch_notifications(request: web.Request) -> web.Response:
         known = endpoints.known(request, entry)
         return with_field(known.drafted, "email_notifications", merged(known))
 
-    entry = await endpoints.changed_entry(request, decide)
-    return endpoints.answer({"name": entry.name, "email_notifications": entry.drafted.draft.kept.get("email_notifications", {})})
+    def told(entry: Entry, held: bool) -> dict[str, Any]:
+        return {"name": entry.name, "email_notifications": entry.drafted.draft.kept.get("email_notifications", {})}
+
+    return await changed(request, decide, told, is_plain=True)
 
 
 async def stop(request: web.Request) -> web.Response:
@@ -68,11 +69,11 @@ async def _set_stopped(request: web.Request, value: bool | None) -> web.Response
     def decide(entry: Entry | None) -> Drafted:
         return with_field(endpoints.known(request, entry).drafted, STOPPED.name, value)
 
-    return await endpoints.changed(request, decide)
+    return await changed(request, decide)
 
 
-async def _keep(request: web.Request, name: str, value: Any) -> None:
+async def _kept(request: web.Request, name: str, value: Any, told: dict[str, Any]) -> web.Response:
     def decide(entry: Entry | None) -> Drafted:
         return with_field(endpoints.known(request, entry).drafted, name, value)
 
-    await endpoints.changed_entry(request, decide)
+    return await changed(request, decide, lambda entry, held: told, is_plain=True)

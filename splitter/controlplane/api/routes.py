@@ -8,6 +8,7 @@ from aiohttp import web
 
 from splitter.config.problems import did_you_mean, quoted
 from splitter.controlplane.api import endpoints, fields, versions
+from splitter.controlplane.api.change import ANONYMOUS, answer
 from splitter.controlplane.api.control import CONTROL
 from splitter.controlplane.api.openapi import openapi
 from splitter.errors import NotSupported, UnknownEndpoint
@@ -47,6 +48,7 @@ def add_routes(app: web.Application) -> None:
     router.add_put(_ONE + "/config", endpoints.change_config)
     router.add_get(_ONE + "/config/versions", versions.list_versions)
     router.add_get(_ONE + "/config/versions/{version}", versions.one_version)
+    router.add_post(_ONE + "/config/rollback", versions.rollback)
     router.add_patch(_ONE + "/tags", endpoints.change_tags)
     router.add_put(_ONE + "/ai-gateway", fields.put_ai_gateway)
     router.add_put(_ONE + "/rate-limits", fields.put_rate_limits)
@@ -79,17 +81,17 @@ async def _metrics(request: web.Request) -> web.Response:
 
 
 async def _openapi(request: web.Request) -> web.Response:
-    return endpoints.answer(openapi(endpoints.known_endpoint(request)))
+    return answer(openapi(endpoints.known_endpoint(request)))
 
 
 async def _logs(request: web.Request) -> web.Response:
     name, model = _known_model(request)
-    return endpoints.answer({"logs": request.app[CONTROL].logs(name, model)})
+    return answer({"logs": request.app[CONTROL].logs(name, model)})
 
 
 async def _build_logs(request: web.Request) -> web.Response:
     _known_model(request)
-    return endpoints.answer({"logs": _BUILD_LOGS})
+    return answer({"logs": _BUILD_LOGS})
 
 
 def _known_model(request: web.Request) -> tuple[str, str]:
@@ -102,7 +104,7 @@ def _known_model(request: web.Request) -> tuple[str, str]:
 
 
 async def _me(request: web.Request) -> web.Response:
-    name = endpoints.ANONYMOUS
+    name = ANONYMOUS
     me = {
         "id": "1",
         "userName": name,
@@ -111,6 +113,6 @@ async def _me(request: web.Request) -> web.Response:
         "emails": [{"value": name, "type": "work", "primary": True}],
         "groups": [{"display": "admins"}],
     }
-    answer = endpoints.answer(me)
-    answer.headers["X-Databricks-Org-Id"] = "1"
-    return answer
+    said = answer(me)
+    said.headers["X-Databricks-Org-Id"] = "1"
+    return said

@@ -1,4 +1,4 @@
-"""The history of an endpoint: its versions, each with who made it, when and how, and what it changed."""
+"""The history of an endpoint: its versions, each with who made it, when and how, and what it changed; and the way back to one."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from typing import Any
 
 from aiohttp import web
 
+from splitter.config.body import create_draft
 from splitter.config.problems import quoted
+from splitter.config.source import Drafted
 from splitter.controlplane.api import endpoints
+from splitter.controlplane.api.change import answer, changed, whole
 from splitter.controlplane.api.control import CONTROL
-from splitter.errors import InvalidParameter, UnknownEndpoint
-from splitter.store.history import words_of
-from splitter.store.interface import Record
+from splitter.controlplane.api.json_body import json_object
+from splitter.errors import ConfigError, InvalidParameter, SplitterError, UnknownEndpoint
+from splitter.store.history import ELSEWHERE, UNREADABLE, words_of
+from splitter.store.interface import Entry, Record
 
 FEW = 50
 """Versions of a list without a limit: one that is long enough for a page, and not as long as what is kept."""
@@ -27,7 +31,7 @@ async def list_versions(request: web.Request) -> web.Response:
         raise InvalidParameter(f"limit: expected a whole number above 0, not {quoted(text)}")
     limit = int(text)
     records = await _history(request, limit + 1)  # one more, to compare the last one with
-    return endpoints.answer({"versions": (await _rows(records))[:limit]})
+    return answer({"versions": (await _rows(records))[:limit]})
 
 
 async def one_version(request: web.Request) -> web.Response:
@@ -38,7 +42,45 @@ async def one_version(request: web.Request) -> web.Response:
     record = find(request.match_info["name"], records, int(text))
     before = next((other for other in records if other.version < record.version), None)
     rows = await _rows([record] if before is None else [record, before])
-    return endpoints.answer(rows[0])
+    return answer(rows[0])
+
+
+async def rollback(request: web.Request) -> web.Response:
+    """What a version was becomes the next version, with everything in it."""
+    name, number = request.match_info["name"], _wanted(await json_object(request))
+    records = await _history(request)
+    record = find(name, records, number)
+    target = _target(record, records)
+
+    def told(entry: Entry, held: bool) -> dict[str, Any]:
+        document = whole(entry, held)
+        if entry.config.fingerprint() != record.fingerprint:
+            document["warnings"] = [*document.get("warnings", ()), f"it is not all as it was at version {number}: {ELSEWHERE} by now"]
+        return document
+
+    try:
+        return await changed(request, lambda entry: target, told, back_to=number)
+    except ConfigError as exc:
+        raise ConfigError([f"version {number} of {quoted(name)} cannot be put in force any more:", *exc.problems]) from exc
+
+
+def _wanted(body: dict[str, Any]) -> int:
+    value = body.get("config_version")
+    if isinstance(value, bool) or not isinstance(value, int | str) or not _NUMBER.fullmatch(str(value)):
+        shown = "it is missing" if value is None else f"not {quoted(str(value))}"
+        raise InvalidParameter(f"config_version: expected the number of the version to go back to; {shown}")
+    return int(value)
+
+
+def _target(record: Record, records: Sequence[Record]) -> Drafted:
+    if record.document is None:
+        raise InvalidParameter(
+            f"config_version: version {record.version} is the removal of {quoted(record.endpoint)}, which DELETE does; {_kept(records)}"
+        )
+    try:
+        return create_draft(record.document)
+    except SplitterError as exc:
+        raise InvalidParameter(f"version {record.version} of {quoted(record.endpoint)} is {UNREADABLE}: {exc.message}") from exc
 
 
 def find(name: str, records: Sequence[Record], version: int) -> Record:

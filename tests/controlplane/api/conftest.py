@@ -23,6 +23,12 @@ ENDPOINTS = "/api/2.0/serving-endpoints"
 class Answer:
     status: int
     document: dict[str, Any]
+    tag: str = ""
+
+    @property
+    def version(self) -> int:
+        number: int = self.document["config"]["config_version"]
+        return number
 
     @property
     def error(self) -> tuple[int, str, str]:
@@ -62,6 +68,6 @@ def call(client: Client) -> Call:
         assert answer.content_type == "application/json"
         document = orjson.loads(await answer.read())
         assert isinstance(document, dict)
-        return Answer(answer.status, document)
+        return Answer(answer.status, document, answer.headers.get("ETag", ""))
 
     return send

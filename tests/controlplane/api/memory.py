@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from splitter.config.compiled import compile_sources
+from splitter.config.compiled import changes, compile_sources
 from splitter.config.source import Source, read_source
-from splitter.controlplane.api.control import Applied, Decide
+from splitter.controlplane.api.control import PLAIN, Applied, Decide, Terms
+from splitter.controlplane.changes import Wish
 from splitter.controlplane.follow import Outcome
 from splitter.controlplane.publisher import InForce
 from splitter.errors import ConfigError, SplitterError
-from splitter.store.interface import Entry, Record
+from splitter.store.interface import Entry, Origin, Record
 from splitter.store.versions import Stamp, record_of, removal_of
 
 MODELS = b"models: {model-A: {1: http://a:1}, model-B: {1: [http://b:1, http://b:2]}}"
@@ -37,23 +39,41 @@ class MemoryControl:
     def entries(self) -> Mapping[str, Entry]:
         return self._entries
 
-    async def change(self, name: str, decide: Decide, author: str) -> Applied:
-        target = decide(self._entries.get(name))
+    async def change(self, name: str, decide: Decide, author: str, terms: Terms = PLAIN) -> Applied:
+        was = self._entries.get(name)
+        wish = Wish(name, decide, author, terms=terms)
+        target = wish.target(was)
         self.authors.append(author)
         if self.refusal is not None:
             raise self.refusal
         if target is None:
             self._remove(name)
         else:
-            self._entries[name] = self._entry(name, Source("config/api.yaml", b"", endpoints=(target,)))
-        return Applied(self._entries.get(name), self.workers == self.of, self.workers, self.of, 1.23456)
+            self._entries[name] = self._entry(name, Source("config/api.yaml", b"", endpoints=(target,)), wish.origin)
+        now = self._entries.get(name)
+        words = changes(was.config if was else None, now.config if now else None)
+        return Applied(now, self.workers == self.of, self.workers, self.of, 1.23456, bool(words), words)
 
     async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:
         return self._records.get(name, [])[::-1][:limit]
 
-    def forget(self) -> None:
-        """As if the state had been lost."""
-        self._records.clear()
+    def forget(self, *versions: int) -> None:
+        """As if versions had been trimmed, or, without any, as if the state had been lost."""
+        self._records = {
+            name: [record for record in records if versions and record.version not in versions] for name, records in self._records.items()
+        }
+
+    def damage(self, version: int) -> None:
+        """Nobody can read the document of that version any more."""
+        self._records = {
+            name: [replace(record, document={"config": 1}) if record.version == version else record for record in records]
+            for name, records in self._records.items()
+        }
+
+    def register(self, models: bytes) -> None:
+        """From now on models run as this file says."""
+        self._models = read_source("config/models.yaml", models)
+        assert not self._models.problems
 
     def is_held(self, name: str) -> bool:
         return self.workers == self.of
@@ -76,7 +96,7 @@ class MemoryControl:
     async def metrics(self) -> Sequence[bytes]:
         return []
 
-    def _entry(self, name: str, source: Source) -> Entry:
+    def _entry(self, name: str, source: Source, origin: Origin = "file") -> Entry:
         compiled = compile_sources([self._models, source])
         if compiled.problems:
             raise ConfigError([str(problem) for problem in compiled.problems])
@@ -90,7 +110,7 @@ class MemoryControl:
         now = START_MS + 1000 * self._changes
         made = (before.id, before.creator, before.created_ms) if before is not None else (f"{self._changes:032x}", "anonymous", now)
         entry = Entry(drafted, config, self.versions[name], *made, now)
-        self._records.setdefault(name, []).append(record_of(entry, Stamp(now, "api", str, "anonymous"), "", ""))
+        self._records.setdefault(name, []).append(record_of(entry, Stamp(now, origin, str, "anonymous"), "", ""))
         return entry
 
     def _remove(self, name: str) -> None:
