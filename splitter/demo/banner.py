@@ -9,8 +9,8 @@ from pathlib import Path
 from splitter.demo.folder import number_to_change
 
 
-def banner(address: str, wanted_port: int, file: Path, done: str, ports: Sequence[int]) -> str:
-    """The whole text. Its first URL is splitter's. `done` is what became of the file."""
+def banner(address: str, wanted_port: int, file: Path, done: str, ports: Sequence[int], command: str) -> str:
+    """The whole text. Its first URL is splitter's. `done` is what became of the file, `command` how splitter was called."""
     busy = "" if address.endswith(f":{wanted_port}") or not wanted_port else f"   (port {wanted_port} is taken, so a free one)"
     number = number_to_change(file.read_bytes())
     edit = f"{file}:{number[0]}   change {number[1]} to another percentage, save, and watch" if number else str(file)
@@ -21,6 +21,7 @@ splitter demo: two models behind one URL
   splitter   {address}{busy}
   edit       {edit}
              ({done})
+  or say     {command} traffic set demo challenger=50 --server {address}
   try        curl {address}/serving-endpoints/demo/invocations -i \\
                -H 'Content-Type: application/json' -d '{{"inputs": [[5.1, 3.5, 1.4, 0.2]]}}'
   by name    {address}/serving-endpoints/demo/served-models/challenger/invocations

@@ -37,7 +37,7 @@ def run(host: str, port: int, workers: int | None, traffic: bool) -> int:
             done = folder.fill_in(ports)
             taken = free_port(host, port)
             address = f"http://{_connectable(host)}:{taken}"
-            print(banner(address, port, folder.file, done, ports), flush=True)
+            print(banner(address, port, folder.file, done, ports, _command()), flush=True)
             stack.enter_context(_child(listeners, address if traffic else None))
             return supervisor.run(_settings(folder, host, taken, workers or min(2, usable_workers())))
     except StartError as exc:
@@ -106,3 +106,11 @@ def _child(listeners: Sequence[socket.socket], address: str | None) -> Iterator[
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _command() -> str:
+    """How to call splitter again from where this was called."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{sys.executable} -m splitter"
+    return os.path.relpath(called) if called.is_absolute() else str(called)
