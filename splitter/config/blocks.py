@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from splitter.config.pen import Pen
 
 _FIRST_PREFIX = re.compile(r"[ -]*")
-_LEADING_BLANKS = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n))+")
-_TRAILING_BLANKS = re.compile(r"(?<=[\r\n])(?:[ \t]*(?:\r\n|\r|\n))+\Z")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def rearranged(pen: Pen, node: Mapping | Sequence, entries: Seq[Entry]) -> str:
     for number, piece in enumerate(pieces):
         if number == 0:
             # The first line's indentation, or the dash before it, stands already.
-            lines = _LEADING_BLANKS.sub("", piece.above, count=1) if _LEADING_BLANKS.match(piece.above) else piece.above
+            lines = "".join(_without_blanks(piece.above))
             parts.append(lines.lstrip(" \t") + indent if lines else "")
         else:
             lines = piece.above if entries[number].origin else _blank_between(pen, spans) + piece.above
@@ -103,13 +102,18 @@ def _above(pen: Pen, spans: Seq[tuple[int, int]], staying: set[int | None]) -> t
         else:
             pen.dropped.append((start, stop))
         at = stop
-    return above, _TRAILING_BLANKS.sub("", pending) if "#" in pending else ""
+    return above, "".join(reversed(_without_blanks(pending, -1)))
 
 
 def _joined(above: str, below: str) -> str:
     """Whole lines of two gaps whose entry between them is gone; blank lines only once."""
-    ends_blank = not above.strip() or _TRAILING_BLANKS.search(above)
-    return above + _LEADING_BLANKS.sub("", below, count=1) if above and ends_blank and _LEADING_BLANKS.match(below) else above + below
+    lines = _LINE.findall(above)
+    return above + ("".join(_without_blanks(below)) if lines and not lines[-1].strip() else below)
+
+
+def _without_blanks(text: str, step: int = 1) -> list[str]:
+    """The lines of a text from the first that is not blank; with a `step` of -1 from its end, upwards."""
+    return list(itertools.dropwhile(lambda line: not line.strip(), _LINE.findall(text)[::step]))
 
 
 def _piece(pen: Pen, node: Mapping | Sequence, entry: Entry, spans: Seq[tuple[int, int]], above: dict[int, str]) -> _Lines:
@@ -127,8 +131,8 @@ def _piece(pen: Pen, node: Mapping | Sequence, entry: Entry, spans: Seq[tuple[in
 
 def _blank_between(pen: Pen, spans: Seq[tuple[int, int]]) -> str:
     """A blank line for a new entry if one stands between all the others."""
-    gaps = [pen.page.text[before:start] for (_, before), (start, _) in itertools.pairwise(spans)]
-    return pen.page.eol if gaps and all(_LEADING_BLANKS.search(gap) for gap in gaps) else ""
+    gaps = [pen.page.text[before:start].rstrip(" \t") for (_, before), (start, _) in itertools.pairwise(spans)]
+    return pen.page.eol if gaps and all(any(not line.strip() for line in _LINE.findall(gap)) for gap in gaps) else ""
 
 
 def _new(pen: Pen, node: Mapping | Sequence, entry: Entry) -> str:

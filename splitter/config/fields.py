@@ -66,21 +66,11 @@ class Fields:
         if not (self._changes or self._added or self._removed & self._values.keys()):
             return None
         entries = [
-            entry_in_place(number, value, self._changes.get(key.text), key.text)
-            for number, (key, value) in enumerate(self._node.entries)
+            Entry(number, self._changes.get(key.text))
+            for number, (key, _) in enumerate(self._node.entries)
             if key.text not in self._removed
         ]
         return Rework((*entries, *(Entry(None, Write(value), key) for key, value in self._added.items())))
-
-
-def entry_in_place(number: int, node: Node, change: Change | None, key: str | None) -> Entry:
-    """An old entry with its change. A block cannot become something else where it stands: that is a new entry in its place."""
-    is_block = isinstance(node, (Mapping, Sequence)) and not node.is_flow
-    if is_block and isinstance(change, Write):
-        return Entry(None, change, key)
-    if key is None and is_emptied(node, change):
-        return Entry(None, Write({} if isinstance(node, Mapping) else []))
-    return Entry(number, change)
 
 
 def reconciled(node: Node, now: Any, wanted: Any, is_loose: bool = False) -> Change | None:
@@ -106,7 +96,9 @@ def _items(node: Sequence, now: Seq[Any], wanted: Seq[Any]) -> list[Entry]:
         for number in range(pairs):
             old = node.items[start + number]
             change = reconciled(old, now[start + number], wanted[new_start + number])
-            entries.append(entry_in_place(start + number, old, change, None))
+            if is_emptied(old, change):
+                change = Write({} if isinstance(old, Mapping) else [])
+            entries.append(Entry(start + number, change))
         entries += [Entry(None, Write(item)) for item in wanted[new_start + pairs : new_stop]]
     return entries
 

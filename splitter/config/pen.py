@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence as Seq
+from typing import Any
 
 from splitter.config import blocks, flows, render
 from splitter.config.edits import Change, Entry, Rework, Write, is_emptied
@@ -70,15 +71,19 @@ class Pen:
         name = self.page.text[key.start : key.end] if entry.key is None else render.restyled(key, entry.key, False, self.style)
         if entry.change is None:
             return key.start, key.end, name
+        return self._field(key, value, entry.change, name, parent.is_flow)
+
+    def _field(self, key: Scalar, value: Node, change: Change, name: str, is_flow: bool) -> tuple[int, int, str]:
         colon = _COLON.match(self.page.text, key.end)
         if colon is None:
             raise self.page.cannot(key.start, f"the key {key.text} without a value is in the way of an edit")
-        if is_emptied(value, entry.change):
-            return key.start, self.stop(value), name + self._emptied(value, entry.change, colon.end(), colon[0])
-        if not parent.is_flow and isinstance(entry.change, Write) and isinstance(entry.change.value, Block):
-            return self._filled(key, value, entry.change.value, name)
-        new = self._spaced(value, self.changed(value, entry.change))
-        return key.start, self.stop(value), name + self.page.text[key.end : self.start(value, entry.change)] + new
+        is_block = isinstance(value, (Mapping, Sequence)) and not value.is_flow
+        if is_block and (isinstance(change, Write) or is_emptied(value, change)):
+            return key.start, self.stop(value), name + self._on_one_line(value, change, colon)
+        if not is_flow and isinstance(change, Write) and isinstance(change.value, Block):
+            return self._filled(key, value, change.value, name)
+        new = self._spaced(value, self.changed(value, change))
+        return key.start, self.stop(value), name + self.page.text[key.end : self.start(value, change)] + new
 
     def _written(self, node: Node, change: Write) -> str:
         start, stop = node.start, self.stop(node)
@@ -104,15 +109,19 @@ class Pen:
         touches = node.start == node.end and node.start > 0 and self.page.text[node.start - 1] in ":-"
         return " " + new if touches and new else new
 
-    def _emptied(self, value: Node, change: Change, after_colon: int, colon: str) -> str:
-        """`: {}`, then what stood beside and below the key before its first entry, and the comments between the entries."""
-        between = self.page.text[after_colon : value.start].rstrip(" \t")
-        comments = self.changed(value, change)
-        broken = blocks.final_break(self.page.text[value.start : self.stop(value)])
-        rest = between + comments
-        if not broken:
+    def _on_one_line(self, value: Node, change: Change, colon: re.Match[str]) -> str:
+        """`: {}` in place of a block, then what stood beside and below the key before its first entry. What is left of the block are
+        the comments between its entries, unless something else stands in its place."""
+        rest = self.page.text[colon.end() : value.start].rstrip(" \t")
+        new: Any = {} if isinstance(value, Mapping) else []
+        if isinstance(change, Write):
+            new = change.value
+            self.dropped.append((value.start, self.stop(value)))
+        else:
+            rest += self.changed(value, change)
+        if not blocks.final_break(self.page.text[value.start : self.stop(value)]):
             rest = rest[: len(rest) - len(blocks.final_break(rest))]
-        return colon + (" {}" if isinstance(value, Mapping) else " []") + rest
+        return f"{colon[0]} {render.flow(new, self.style)}{rest}"
 
     def _filled(self, key: Scalar, value: Node, block: Block, name: str) -> tuple[int, int, str]:
         """`key: {}` becomes `key:` with lines below; a comment beside it stays."""

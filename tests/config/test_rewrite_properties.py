@@ -146,7 +146,12 @@ def checked(text: str, targets: list[Model], removed: list[str]) -> str:
     assert [name for name in after if name in {d.draft.name for d in source.endpoints}] == [
         drafted.draft.name for drafted in source.endpoints if drafted.draft.name not in removed
     ]
+    assert line_ends(data.decode()) <= line_ends(text)
     return data.decode()
+
+
+def line_ends(text: str) -> set[str]:
+    return set(re.findall(r"\r\n|\r|\n", text)) or {"\n"}
 
 
 def comments(text: str) -> list[str]:
