@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from splitter.config.parse import MAX_BYTES
-from splitter.config.rewrite import CannotEdit, new_file, rewrite
+from splitter.config.rewrite import CannotEdit, new_file, rewritten
 from splitter.config.source import Drafted, Source
 from splitter.errors import Conflict, InternalError, SplitterError
 from splitter.store import file_choice
@@ -94,21 +94,26 @@ class FileEdits:
         return stored if stored is not None and stored.version == answer.version else answer
 
     def _applied(self, file: str, wishes: Sequence[Wish]) -> Mapping[int, Answer]:
-        decided = decide(file, wishes, self._books, self._sources.resolve)
-        if not decided.steps:
-            return decided.answers
-        try:
-            self._make(self._edit(file, decided), decided)
-        except _Unwritable as exc:
-            if len(decided.steps) == 1:
-                return decided.failed(exc.error)
-            # One that cannot be written must not take the others with it.
-            middle = decided.steps[len(decided.steps) // 2].index
-            first = self._applied(file, [wish for wish in wishes if wish[0] < middle])
-            return {**first, **self._applied(file, [wish for wish in wishes if wish[0] >= middle])}
-        except SplitterError as exc:
-            return decided.failed(exc)
-        return decided.answers
+        """As one edit, if that is possible: one that cannot be written must not take the others with it."""
+        answers: dict[int, Answer] = {}
+        left = [list(wishes)]
+        while left:
+            together = left.pop()
+            decided = decide(file, together, self._books, self._sources.resolve)
+            try:
+                if decided.steps:
+                    self._make(self._edit(file, decided), decided)
+                answers.update(decided.answers)
+            except _Unwritable as exc:
+                middle = decided.steps[len(decided.steps) // 2].index
+                if len(decided.steps) > 1:
+                    left += [[wish for wish in together if wish[0] >= middle], [wish for wish in together if wish[0] < middle]]
+                else:
+                    answers[middle] = exc.error
+                    left.append([wish for wish in together if wish[0] != middle])
+            except SplitterError as exc:
+                answers.update(decided.failed(exc))
+        return answers
 
     # --- what shall be written ------------------------------------------------------------------------------------------------
 
@@ -140,7 +145,7 @@ class FileEdits:
         """Raises CannotEdit: it cannot be edited surely."""
         if old.is_body and file_choice.is_left_empty(old, targets):  # no body says that there is no endpoint
             return self._sources.read(old.file, _EMPTIED)
-        return self._sources.read(old.file, rewrite(old, targets))
+        return rewritten(old, targets)
 
     def _new_content(self, file: str, targets: Mapping[str, Drafted | None]) -> Source | None:
         wanted = {name: target for name, target in targets.items() if target is not None}
@@ -148,7 +153,7 @@ class FileEdits:
             return None
         first, *others = wanted
         source = self._sources.read(file, new_file(wanted[first], _HEAD))
-        return self._sources.read(file, rewrite(source, {name: wanted[name] for name in others})) if others else source
+        return rewritten(source, {name: wanted[name] for name in others})
 
     def _check_meaning(self, new: Source | None, decided: Decided) -> None:
         """Raises InternalError: the file would say something else than what was decided."""

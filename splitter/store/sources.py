@@ -98,7 +98,7 @@ class Sources:
         Returns a sentence if they are not good any more, else the empty string."""
         shown = {os.path.abspath(file): file for file in look.candidates}
         named = {shown.get(path) or self.shown(path): data for path, data in saved.items()}
-        sources = {file: read_source(file, data) for file, data in named.items() if file is not None}
+        sources = {file: _parsed(file, data, look.candidates.get(file)) for file, data in named.items() if file is not None}
         compiled = compile_sources(list(sources.values()))
         if compiled.problems:
             return f"the saved last good configuration is not valid any more and is not used: {compiled.problems[0]}"
@@ -131,8 +131,7 @@ class Sources:
 
     def read(self, file: str, data: bytes) -> Source:
         """As `read_source`; what is in force is not parsed again."""
-        known = self._in_force.get(file)
-        return known if known is not None and known.data == data else read_source(file, data)
+        return _parsed(file, data, self._in_force.get(file))
 
     def gather(self, look: Look) -> Gathered:
         """Merge what was found, and what is still held back, into what is in force. `look` is the newest one."""
@@ -223,6 +222,11 @@ class Sources:
             self._found[file] = source
         self._was_put = True
         return mine
+
+
+def _parsed(file: str, data: bytes, known: Source | None) -> Source:
+    """Most of what was saved still stands in its file, which has been parsed already."""
+    return known if known is not None and known.data == data else read_source(file, data)
 
 
 def _contents(sources: Mapping[str, Source]) -> dict[str, bytes]:
