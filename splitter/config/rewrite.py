@@ -7,6 +7,7 @@ spaces and line ends of everything else stay. The result is read again before it
 from __future__ import annotations
 
 import json
+from collections import Counter, deque
 from collections.abc import Mapping
 
 from splitter.config import proof, render
@@ -27,6 +28,8 @@ from splitter.config.tree import Node, Sequence
 __all__ = ["CannotEdit", "new_file", "rewrite", "rewritten"]
 
 _BOM = b"\xef\xbb\xbf"
+_SAMPLED = 2000
+"""Collections that are looked at for the manners of a file."""
 _ENDPOINTS = words.ENDPOINTS.name
 
 
@@ -115,21 +118,22 @@ def _style(root: MappingNode, page: Page) -> Style:
 
 
 def _indentation(root: MappingNode) -> tuple[int, int]:
-    """Columns from a key to the keys, and to the dashes, below it: those of the first that are found."""
-    steps: dict[bool, int] = {}
-    nodes: list[Node] = [root]
-    while nodes and len(steps) < 2:
-        node = nodes.pop()
-        if isinstance(node, Sequence):
-            nodes.extend(reversed(node.items[:1]))
+    """Columns from a key to the keys, and to the dashes, below it: those of most places, among the first."""
+    steps: dict[bool, Counter[int]] = {False: Counter(), True: Counter()}
+    nodes: deque[Node] = deque([root])
+    for _ in range(_SAMPLED):
+        if not nodes:
+            break
+        node = nodes.popleft()
+        if isinstance(node, Sequence) and not node.is_flow:
+            nodes.extend(node.items)
         elif isinstance(node, MappingNode) and not node.is_flow:
             for key, value in node.entries:
                 if isinstance(value, (MappingNode, Sequence)) and not value.is_flow:
                     nodes.append(value)
-                    step = value.place.column - key.place.column
-                    if step > 0 or (step == 0 and isinstance(value, Sequence)):
-                        steps.setdefault(isinstance(value, Sequence), step)
-    return steps.get(False, 2), steps.get(True, steps.get(False, 2))
+                    steps[isinstance(value, Sequence)][value.place.column - key.place.column] += 1
+    step = next((found for found, _ in steps[False].most_common() if found > 0), 2)
+    return step, next((found for found, _ in steps[True].most_common() if found >= 0), step)
 
 
 def _changed(pen: Pen, source: Source, wanted: Mapping[str, Drafted | None]) -> str:
