@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from splitter.config import scalars
@@ -63,7 +64,13 @@ def label(scalar: Scalar) -> str:
 
 def url(scalar: Scalar) -> str:
     """A URL of a model server in its one spelling, with its path."""
-    return str(parse_upstream_url(_url_text(scalar)))
+    return _spelled(_url_text(scalar))
+
+
+@lru_cache(maxsize=4 * 1024)
+def _spelled(text: str) -> str:
+    """A file is read again at every change, and its URLs mostly stay."""
+    return str(parse_upstream_url(text))
 
 
 def url_pattern(scalar: Scalar) -> str:
