@@ -35,6 +35,7 @@ BEAT = 3  # milliseconds of CLOCK_MONOTONIC at the last sign of life
 HELD_BYTES = 4  # bytes of bodies that the worker holds in buffers
 TOP_SLOT = 5  # the highest slot that a worker on this stripe was ever told of; looking at a slot above it would make its page real
 REVISION = 6  # of the snapshot that the worker holds; 0 before its first
+LOG_DROPPED = 7  # lines of the access log that were lost, by all workers that the stripe ever had
 
 SLOT_WORDS = 96
 RING_WORDS = 256  # 2 KB
