@@ -32,6 +32,7 @@ class Kind(IntEnum):
     SNAPSHOT = 20
     ACCEPT = 21  # this worker holds the newest revision and may accept connections
     DRAIN = 22  # also to the control plane
+    REOPEN = 23  # USR1 was received: the access log was moved away
     # worker → supervisor
     ACKNOWLEDGE = 30  # holds `revision`
     DRAINED = 31  # stopped accepting, nothing in flight; exits by itself

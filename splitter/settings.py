@@ -42,6 +42,8 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()  # CIDR blocks
     drain_s: float = 30.0
     history: int = 200  # versions kept of each endpoint
+    access_log: str = ""  # an absolute path, `-` for standard output; empty: none is written
+    access_log_sample: float = 1.0  # the share of the requests that stand in it
     limits: Limits = field(default_factory=Limits)
 
 

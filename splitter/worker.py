@@ -19,6 +19,7 @@ import uvloop
 
 from splitter.channel import Frame, FrameReader, Kind, encode
 from splitter.dataplane.acceptor import Acceptor
+from splitter.dataplane.access_log import open_access_log
 from splitter.dataplane.plane import DataPlane
 from splitter.settings import WorkerStart, loads
 from splitter.shared_memory import PID, Layout, attach
@@ -30,6 +31,10 @@ LOOK_S = 0.02
 """How often a draining worker looks whether it is done."""
 IDLE_GRACE_S = 1.0
 """How long idle connections stay open in a drain: a request that is on its way is answered, with `Connection: close`."""
+LOG_S = 2.0
+"""How long the last lines of the access log may take at the end of a drain."""
+LATE_LOG_S = 0.2
+"""The same when the time for the drain is over: the supervisor waits 0.5 s more."""
 
 
 class Worker:
@@ -47,6 +52,8 @@ class Worker:
         listener.setblocking(False)
         self.plane = DataPlane(loop, start.settings, words, start.stripe, start.control_socket)
         self._acceptor = Acceptor(self.plane, listener, layout, start.stripe)
+        if start.settings.access_log:
+            self.plane.access_log = open_access_log(self.plane, start.settings, words, start.stripe)
         self._supervisor_gone = False
         self._draining: asyncio.Task[None] | None = None
         self.done = asyncio.Event()
@@ -94,6 +101,8 @@ class Worker:
             self._acceptor.start()
         elif frame.kind is Kind.DRAIN:
             self.drain()
+        elif frame.kind is Kind.REOPEN and self.plane.access_log is not None:
+            self.plane.access_log.reopen()
 
     def _send(self, frame: bytes) -> None:
         if self._supervisor_gone:
@@ -130,8 +139,14 @@ class Worker:
         lingering_until = min(until, monotonic() + plane.limits.linger_s + 0.5)
         while plane.downstreams and monotonic() < lingering_until:  # noqa: ASYNC110 - see _drain
             await asyncio.sleep(LOOK_S)
+        await self._close_access_log(until)
         self._send(encode(Kind.DRAINED))
         self.done.set()
+
+    async def _close_access_log(self, until: float) -> None:
+        log, self.plane.access_log = self.plane.access_log, None
+        if log is not None:
+            await log.close(min(LOG_S, max(LATE_LOG_S, until - monotonic())))
 
     async def _wait_for_settled(self, exchanges: frozenset[object], until: float) -> None:
         while exchanges & self.plane.busy() and monotonic() < until:  # noqa: ASYNC110 - see _drain

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 from time import monotonic
 from typing import Self
 
@@ -20,7 +21,7 @@ import pytest_asyncio
 from splitter import shared_memory
 from splitter.channel import Frame, FrameReader, Kind, encode
 from splitter.settings import Limits, Settings, WorkerStart, dumps
-from splitter.shared_memory import ACCEPTING, CONNECTIONS, PID, READY, REVISION, TOP_SLOT, Layout
+from splitter.shared_memory import ACCEPTING, CONNECTIONS, LOG_DROPPED, PID, READY, REVISION, TOP_SLOT, Layout
 from splitter.telemetry.ring import entries
 from splitter.telemetry.slab import Count, slot_base
 from tests.dataplane.wire import EOF, OK, Line, ModelServer, bounded, endpoint, entity, eventually, get, post
@@ -34,7 +35,7 @@ def started(start: WorkerStart) -> subprocess.Popen[bytes]:
 class Supervised:
     """One worker, its listener, its memory and the other end of its channel."""
 
-    def __init__(self, drain_s: float) -> None:
+    def __init__(self, drain_s: float, access_log: str = "") -> None:
         self.layout = Layout(1)
         self.memory_fd = shared_memory.create(self.layout)
         self.words = shared_memory.attach(self.memory_fd, self.layout)
@@ -42,7 +43,7 @@ class Supervised:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         self.folder = tempfile.mkdtemp(prefix="work-")
-        self._settings = Settings(paths=(), state_dir="", workers=1, drain_s=drain_s, limits=Limits(linger_s=0.3))
+        self._settings = Settings(paths=(), state_dir="", workers=1, drain_s=drain_s, access_log=access_log, limits=Limits(linger_s=0.3))
         self._clients: list[Line] = []
         self.server = ModelServer.on_tcp()
         self._start()
@@ -304,6 +305,98 @@ async def test_what_the_worker_before_logged_is_kept_and_gone_on_with(supervised
         await supervised.replace()
     logged = [entry.request_id for entry in entries(supervised.words, supervised.layout, 1)]
     assert logged == ["0-0", "0-1", "1-0", "1-1", "2-0", "2-1"]
+
+
+@pytest_asyncio.fixture
+async def logging(tmp_path: Path) -> AsyncIterator[Supervised]:
+    """A worker that writes an access log to `access.log` in the folder `logs`."""
+    (tmp_path / "logs").mkdir()
+    made = Supervised(5.0, str(tmp_path / "logs" / "access.log"))
+    made.server.always()
+    yield made
+    await made.close()
+
+
+def request_ids(path: Path) -> list[str]:
+    return [json.loads(line)["request_id"] for line in path.read_text().splitlines()] if path.exists() else []
+
+
+async def asked(supervised: Supervised, request_id: str) -> None:
+    client = await supervised.client()
+    await client.send(post(b"{}", f"X-Request-Id: {request_id}"))
+    assert (await client.message()).status == 200
+
+
+async def test_the_access_log_goes_on_in_a_new_file_when_it_is_told_to(logging: Supervised, tmp_path: Path) -> None:
+    path, moved = tmp_path / "logs" / "access.log", tmp_path / "logs" / "access.log.1"
+    await logging.accepting()
+    await asked(logging, "one")
+    await eventually(lambda: request_ids(path) == ["one"])
+    path.rename(moved)
+    logging.tell(Kind.REOPEN)
+    await eventually(path.exists)
+    await asked(logging, "two")
+    await eventually(lambda: request_ids(path) == ["two"])
+    assert request_ids(moved) == ["one"]
+
+
+async def test_a_drain_writes_what_waits(logging: Supervised, tmp_path: Path) -> None:
+    await logging.accepting()
+    for number in range(20):
+        await asked(logging, f"r{number}")
+    logging.tell(Kind.DRAIN)
+    assert (await logging.frame()).kind is Kind.DRAINED
+    assert request_ids(tmp_path / "logs" / "access.log") == [f"r{number}" for number in range(20)], "when it says so"
+    assert logging.header(LOG_DROPPED) == 0
+
+
+async def test_a_worker_whose_log_cannot_be_opened_serves_all_the_same(logging: Supervised, tmp_path: Path) -> None:
+    await logging.accepting()
+    (tmp_path / "logs").rename(tmp_path / "moved")
+    await logging.replace()
+    await logging.accepting()
+    await asked(logging, "lost")
+    await eventually(lambda: logging.header(LOG_DROPPED) == 1)
+    (tmp_path / "logs").mkdir()
+    logging.tell(Kind.REOPEN)
+    await asked(logging, "two")
+    path = tmp_path / "logs" / "access.log"
+    await eventually(lambda: path.exists() and len(path.read_text().splitlines()) == 2)
+    missing, request = map(json.loads, path.read_text().splitlines())
+    assert (missing["event"], missing["lines"], request["request_id"]) == ("dropped", 1, "two")
+    await logging.replace()
+    await logging.accepting()
+    assert logging.header(LOG_DROPPED) == 1, "a counter outlives the worker that has counted"
+
+
+async def test_a_log_that_nobody_reads_holds_up_neither_requests_nor_the_end(tmp_path: Path) -> None:
+    fifo = tmp_path / "access.fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+    while True:
+        try:
+            os.write(reader, b"x" * 4096)
+        except BlockingIOError:
+            break
+    supervised = await Supervised(0.5, str(fifo)).accepting()
+    supervised.server.always()
+    for number in range(20):
+        await asked(supervised, f"r{number}")
+    supervised.tell(Kind.DRAIN)
+    began = monotonic()
+    assert (await supervised.frame()).kind is Kind.DRAINED
+    assert await supervised.exit_code() == 0
+    assert monotonic() - began < 3.0
+    assert supervised.header(LOG_DROPPED) == 20
+    os.close(reader)
+    await supervised.close()
+
+
+async def test_without_a_log_nothing_is_opened_again(supervised: Supervised) -> None:
+    await supervised.accepting()
+    supervised.tell(Kind.REOPEN)
+    supervised.server.always()
+    await asked(supervised, "one")
 
 
 async def test_signals_for_the_whole_group_do_not_end_a_worker(supervised: Supervised) -> None:

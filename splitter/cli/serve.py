@@ -13,7 +13,7 @@ import click
 from splitter.cli.flags import DEFAULT_PATH, SETTINGS, default_state_dir
 from splitter.cli.terminal import fail
 from splitter.cpus import usable_workers
-from splitter.errors import NoConfiguration
+from splitter.errors import NoConfiguration, StartError
 from splitter.settings import Limits, Settings
 
 MOST_WORKERS = 256
@@ -68,6 +68,15 @@ _WORKERS = click.option(
 @click.option(
     "--drain-timeout", type=click.FloatRange(0), default=30.0, show_default=True, help="Seconds for requests in flight at the end."
 )
+@click.option("--access-log", metavar="PATH|-", help="Write a line for each request to a file, or to standard output.  [default: none]")
+@click.option(
+    "--access-log-sample",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    metavar="FRACTION",
+    help="Share of the requests that stand in it; failures always do.",
+)
 def serve(
     paths: tuple[str, ...],
     host: str,
@@ -79,6 +88,8 @@ def serve(
     max_connections: int,
     max_body_mb: int,
     drain_timeout: float,
+    access_log: str | None,
+    access_log_sample: float,
 ) -> None:
     """Serve what the YAML files in PATH say, and follow every edit of them.
 
@@ -93,6 +104,7 @@ def serve(
     looked = [(path, _found(path)) for path in paths]
     if any(found != "found" for _, found in looked):
         fail(NoConfiguration(looked))
+    log = _access_log(access_log or "")
     from splitter import supervisor
 
     settings = Settings(
@@ -104,6 +116,8 @@ def serve(
         trusted_proxies=networks,
         drain_s=drain_timeout,
         history=history,
+        access_log=log,
+        access_log_sample=access_log_sample,
         limits=Limits(connections=max_connections, body_bytes=max_body_mb * _MB),
     )
     sys.exit(supervisor.run(settings))
@@ -133,6 +147,19 @@ def _networks(values: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(str(ipaddress.ip_network(block)) for block in blocks)
     except ValueError as exc:
         raise click.BadParameter(f"{exc}; write for example 10.0.0.0/8,192.168.1.7", param_hint="--trusted-proxies") from exc
+
+
+def _access_log(path: str) -> str:
+    """The path made absolute. Tried out before anything is started: workers that cannot write it serve all the same."""
+    from splitter.telemetry import log_file
+
+    if path and path != log_file.STDOUT:
+        path = os.path.abspath(path)
+        try:
+            log_file.check(path)
+        except StartError as exc:
+            fail(exc)
+    return path
 
 
 def _found(path: str) -> str:

@@ -16,7 +16,7 @@ def main() -> int:
     start = loads(ControlStart, sys.argv[1])
     # A service manager that stops us signals every process of the group. Workers that drain still relay to this one, so the end of
     # the channel alone ends it.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     return uvloop.run(run(start, Report()))
 

@@ -17,6 +17,7 @@ from splitter.shared_memory import (
     CHANGES,
     CONNECTIONS,
     HELD_BYTES,
+    LOG_DROPPED,
     READY,
     RELOADS_APPLIED,
     RELOADS_REFUSED,
@@ -134,7 +135,9 @@ class Metrics:
                 changes.add(label_text(origin=origin, result=outcome), self._words[word])
         restarts = Family("splitter_worker_restarts_total", "counter", "Workers that ended and were replaced.")
         restarts.add("", self._words[WORKER_RESTARTS])
-        return [build, last, revision, reloads, changes, restarts, *self._workers()]
+        dropped = Family("splitter_access_log_dropped_total", "counter", "Lines of the access log that were lost.")
+        dropped.add("", sum(self._words[self._layout.worker(stripe) + LOG_DROPPED] for stripe in range(self._layout.stripes)))
+        return [build, last, revision, reloads, changes, restarts, dropped, *self._workers()]
 
     def _workers(self) -> list[Family]:
         words = {

@@ -12,7 +12,7 @@ import logging
 import socket
 from typing import TYPE_CHECKING
 
-from splitter.dataplane.downstream import Downstream
+from splitter.dataplane.downstream import Downstream, peer_host
 from splitter.dataplane.replies import render_error
 from splitter.errors import NoCapacity
 from splitter.shared_memory import ACCEPTING, CONNECTIONS, Layout
@@ -27,7 +27,8 @@ LINGER_S = 1.0
 MAX_LINGERING = 256
 """Connections that were turned away and stay open for LINGER_S: a close with unread bytes is a reset, and one that comes while the
 client still sends its request loses it the answer."""
-_FULL = render_error(NoCapacity("splitter has as many client connections as it may (--max-connections)"), b"-", b"", False, 1, False)
+_TOO_MANY = NoCapacity("splitter has as many client connections as it may (--max-connections)")
+_FULL = render_error(_TOO_MANY, b"-", b"", False, 1, False)
 log = logging.getLogger("splitter.worker")
 
 
@@ -99,14 +100,14 @@ class Acceptor:
     def _accept(self) -> bool:
         """Returns whether there was a connection."""
         try:
-            connection, _ = self._listener.accept()
+            connection, address = self._listener.accept()
         except (BlockingIOError, InterruptedError):
             return False
         except OSError as exc:
             return self._accept_failed(exc)
         connection.setblocking(False)
         if self._plane.is_full:
-            self._turn_away(connection)
+            self._turn_away(connection, address)
         else:
             downstream = Downstream(self._plane)
             self._plane.arriving(downstream)
@@ -121,7 +122,8 @@ class Acceptor:
         finally:
             self._plane.arrived(downstream)
 
-    def _turn_away(self, connection: socket.socket) -> None:
+    def _turn_away(self, connection: socket.socket, address: object) -> None:
+        self._plane.log_refusal(b"", _TOO_MANY, Count.SHED, peer_host(address))
         self._plane.words[self._plane.no_entity_slot + Count.SHED] += 1
         try:
             connection.send(_FULL, socket.MSG_DONTWAIT)

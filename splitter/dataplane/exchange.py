@@ -47,6 +47,7 @@ from splitter.errors import (
 from splitter.http.answer import STATUS_LINES, AnswerHead
 from splitter.http.body import LAST_CHUNK, chunk
 from splitter.routing.snapshot import Endpoint, Route, ServedEntity
+from splitter.telemetry.access_line import FORWARDED_BYTES, NOTHING_REACHED, PATH_BYTES, Facts
 from splitter.telemetry.ring import ENTRY_BYTES, LAST_ENTRY, write_entry
 from splitter.telemetry.slab import LOGGED, WHOLE, Count, observe, observe_relayed
 
@@ -88,6 +89,7 @@ class Exchange:
     _received_at = 0.0
     _total_at = 0.0
     _status = 0
+    _bytes_out = 0
     chunked_out = False
     close_delimited = False
 
@@ -140,6 +142,8 @@ class Exchange:
         if local is None:
             return self._plane.route_elsewhere(self._request.path)
         self._end_connection_unless_clean()
+        self._status = local.status
+        self._bytes_out = 0 if self.is_head else len(local.body)
         self._downstream.write(render(local, self._request_id, self._plane.date_field, self.keep_alive, self._request.minor, self.is_head))
         self._advance(ANSWERED, _LOCAL)
         return None
@@ -266,11 +270,10 @@ class Exchange:
         if self.chunked_out:
             payload = (chunk(payload) if payload else b"") + (LAST_CHUNK if done else b"")
         self._downstream.write(
-            b"".join(
-                (STATUS_LINES[answer.status], entity.answer_lines, b"x-request-id: ", self._request_id, kept, framing, payload)
-            )
+            b"".join((STATUS_LINES[answer.status], entity.answer_lines, b"x-request-id: ", self._request_id, kept, framing, payload))
         )
         self._plane.words[self._slot + _BYTES_OUT] += size
+        self._bytes_out = size
         self._status = answer.status
         if done:
             self._advance(ANSWERED, ANSWERED_AS[answer.status // 100 - 2])
@@ -304,6 +307,7 @@ class Exchange:
         if payload:
             self._downstream.write(payload)
         self._plane.words[self._slot + _BYTES_OUT] += size
+        self._bytes_out += size
         if done:
             self._advance(ANSWERED, ANSWERED_AS[self._status // 100 - 2])
         else:
@@ -385,6 +389,7 @@ class Exchange:
         lines = self._plane.date_field
         if self._entity is not None:
             lines += self._entity.answer_lines
+        self._bytes_out = 0 if self.is_head else len(error.body())
         self._downstream.write(render_error(error, self._request_id, lines, self.keep_alive, self._request.minor, self.is_head))
         self._advance(REFUSED, outcome_of(error))
 
@@ -463,8 +468,23 @@ class Exchange:
                 now + plane.unix_offset, self._endpoint.version, whole, upstream_s, self._status, outcome, self._request_id,
             )  # fmt: skip
             words[logged] = number + 1
+        log = plane.access_log
+        if log is not None and log.wants(outcome):
+            log.add(self._facts(now, outcome, whole, upstream_s))
         words[slot + outcome] += 1  # last: a slot without a request in flight may be cleared and given to another entity
         self._downstream.exchange_settled(self.keep_alive, now)
+
+    def _facts(self, now: float, outcome: int, whole_s: float, upstream_s: float) -> Facts:
+        """For the access log. What a client chose is cut here, since it may have to wait: `RequestHead` alone may hold 64 KB."""
+        request, downstream, entity = self._request, self._downstream, self._entity
+        key, version = (NOTHING_REACHED, 0) if entity is None else (entity.key, self._endpoint.version)
+        size = request.length if self.complete and request.length >= 0 else downstream.body_size
+        forwarded = request.forwarded
+        before = forwarded.get(b"x-forwarded-for", b"")[-FORWARDED_BYTES:] if forwarded is not None and downstream.is_trusted else b""
+        return (
+            now + self._plane.unix_offset, self._request_id, key, version, request.method, request.path[:PATH_BYTES], self._status, outcome,
+            whole_s, upstream_s, size, self._bytes_out, downstream.peer, before,
+        )  # fmt: skip
 
     def _arm(self, at: float) -> None:
         """Move the client connection's deadline, which is also this request's; only an earlier one concerns the wheel."""

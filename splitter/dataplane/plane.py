@@ -21,15 +21,17 @@ from splitter.dataplane.pool import LiveEntities
 from splitter.dataplane.replies import JSON, LocalAnswer
 from splitter.dataplane.resolver import Resolver
 from splitter.dataplane.wheel import TICK_S, Wheel
-from splitter.errors import EndpointStopped, MethodNotAllowed, NoSuchRoute, NotSupported, UnknownEndpoint
+from splitter.errors import EndpointStopped, MethodNotAllowed, NoSuchRoute, NotSupported, SplitterError, UnknownEndpoint
 from splitter.http.answer import AnswerHeads
 from splitter.routing.document import TICKETS, ChangeDocument
 from splitter.routing.snapshot import EMPTY, EntityKey, Route, ServedEntity, Snapshot, apply_change
 from splitter.shared_memory import BEAT, CONNECTIONS, DRAINING, HELD_BYTES, READY, REVISION, TOP_SLOT, Layout
+from splitter.telemetry.access_line import NOTHING_REACHED
 from splitter.telemetry.ring import ring_offset
 from splitter.telemetry.slab import NO_ENTITY, slot_base
 
 if TYPE_CHECKING:
+    from splitter.dataplane.access_log import AccessLog
     from splitter.dataplane.downstream import Downstream
     from splitter.http.request import RequestHead
     from splitter.settings import Settings
@@ -60,6 +62,7 @@ class DataPlane:
         self.date_line = b""  # led by CRLF, as the lines that are kept of an answer
         self.date_field = b""  # ended by CRLF, as the lines of our own answers
         self.unix_offset = time() - monotonic()  # added to a reading of the clock that everything here goes by
+        self.access_log: AccessLog | None = None
         self._layout = Layout(settings.workers)
         self.no_entity_slot = slot_base(self._layout, stripe, NO_ENTITY)
         self._header = self._layout.worker(stripe)
@@ -205,6 +208,14 @@ class DataPlane:
     def new_request_id(self) -> bytes:
         """Unique by the process's random prefix and a counter: 0.12 us, where a UUID costs 2.2."""
         return self._id_prefix + b"%x" % next(self._ids)
+
+    def log_refusal(self, request_id: bytes, error: SplitterError, outcome: int, peer: str) -> None:
+        """Facts of what was answered without ever being a request."""
+        log = self.access_log
+        if log is not None and log.wants(outcome):
+            log.add(
+                (time(), request_id, NOTHING_REACHED, 0, b"", b"", error.status, outcome, 0.0, 0.0, 0, len(error.body()), peer, b"")
+            )
 
     def trusts(self, host: str) -> bool:
         """Whether a peer is one of --trusted-proxies. Asked once a connection."""

@@ -8,11 +8,12 @@ import socket
 from contextlib import suppress
 from types import FrameType, TracebackType
 
-HANDLED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+ENDING = (signal.SIGINT, signal.SIGTERM)
+HANDLED = (signal.SIGHUP, signal.SIGUSR1, *ENDING)
 
 
 class Signals:
-    """While entered, HUP, INT and TERM are queued here instead of doing what they do by default."""
+    """While entered, those in HANDLED are queued here instead of doing what they do by default."""
 
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()
@@ -43,7 +44,7 @@ class Signals:
     def ended(self, timeout_s: float) -> bool:
         """Wait, and say whether TERM or INT came in meanwhile. For the time before there is anything to drain."""
         select.select([self._reader], [], [], timeout_s)
-        return any(number != signal.SIGHUP for number in self.take())
+        return any(number in ENDING for number in self.take())
 
 
 def _only_wake(number: int, frame: FrameType | None) -> None:

@@ -164,7 +164,11 @@ class Supervisor:
 
     def _take_signals(self) -> None:
         for number in self._signals.take():
-            if number != signal.SIGHUP:
+            if number == signal.SIGUSR1:
+                for worker in self._crew.workers:
+                    if worker.child is not None:
+                        self._crew.send(worker.child, told(Kind.REOPEN))
+            elif number != signal.SIGHUP:
                 self._on_end_signal(number)
             elif self._ends_at is None and self._crew.control.child is not None:
                 self._crew.send(self._crew.control.child, told(Kind.RELOAD))

@@ -78,6 +78,7 @@ def test_serve_with_every_flag(folder: Path, served: list[Settings]) -> None:
     result = call(
         *("serve", "a.yaml", "b.yaml", "--host", "::1", "--port", "0", "--workers", "3", "--state-dir", "s", "--max-connections", "7"),
         *("--history", "7"),
+        *("--access-log", "-", "--access-log-sample", "0.25"),
         *("--max-body-mb", "2", "--drain-timeout", "1.5", "--trusted-proxies", "10.0.0.0/8,::1", "--trusted-proxies", "192.0.2.7"),
     )
     assert result.exit_code == 0
@@ -87,6 +88,7 @@ def test_serve_with_every_flag(folder: Path, served: list[Settings]) -> None:
     assert settings.history == 7
     assert settings.trusted_proxies == ("10.0.0.0/8", "::1/128", "192.0.2.7/32")
     assert (settings.limits.connections, settings.limits.body_bytes) == (7, 2 * 1024 * 1024)
+    assert (settings.access_log, settings.access_log_sample) == ("-", 0.25)
 
 
 def test_flags_by_environment(folder: Path, served: list[Settings]) -> None:
@@ -110,6 +112,8 @@ def test_flags_by_environment(folder: Path, served: list[Settings]) -> None:
         ("--trusted-proxies", "10.0.0.1/8", "has host bits set"),
         ("--trusted-proxies", "proxy.example", "write for example 10.0.0.0/8"),
         ("--max-body-mb", "0", "not in the range"),
+        ("--access-log-sample", "1.5", "not in the range"),
+        ("--access-log-sample", "10%", "not a valid float"),
     ],
 )
 def test_values_that_cannot_be(folder: Path, served: list[Settings], flag: str, value: str, words: str) -> None:
@@ -117,6 +121,22 @@ def test_values_that_cannot_be(folder: Path, served: list[Settings], flag: str, 
     result = call("serve", flag, value)
     assert (result.exit_code, served) == (2, [])
     assert words in result.stderr
+
+
+def test_the_access_log_is_opened_before_anything_is_started(folder: Path, served: list[Settings]) -> None:
+    write(folder, yaml())
+    result = call("serve", "--access-log", "logs/access.log")
+    assert (result.exit_code, result.stdout, served) == (1, "", [])
+    assert result.stderr == (
+        f"splitter: error: the access log {folder}/logs/access.log cannot be opened: its folder does not exist. "
+        "Name a file that this user may write, with --access-log, or - for standard output\n"
+    )
+    (folder / "logs").mkdir()
+    assert call("serve", env={"SPLITTER_ACCESS_LOG": "logs/access.log", "SPLITTER_ACCESS_LOG_SAMPLE": "0"}).exit_code == 0
+    assert (served[0].access_log, served[0].access_log_sample) == (f"{folder}/logs/access.log", 0)
+    assert (folder / "logs" / "access.log").read_text() == ""
+    call("serve", "--access-log", "")
+    assert served[1].access_log == "", "as an empty variable has it"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from splitter.shared_memory import (
     ACCEPTING,
     CONNECTIONS,
     HELD_BYTES,
+    LOG_DROPPED,
     PID,
     PROCESS_WORDS,
     RELOADS_REFUSED,
@@ -107,6 +108,14 @@ async def test_the_workers() -> None:
     names = ("splitter_worker_ready", "splitter_worker_config_revision", "splitter_worker_connections", "splitter_worker_held_bytes")
     for name, value in zip(names, (1, 7, 12, 4096), strict=True):
         assert [line for line in page if line.startswith(f"{name}{{")] == [f'{name}{{worker="0"}} 0', f'{name}{{worker="1"}} {value}']
+
+
+async def test_lines_that_the_access_log_lacks_are_those_of_all_workers() -> None:
+    words = fresh_words()
+    assert "splitter_access_log_dropped_total 0" in await lines(metrics_of(words))
+    for stripe, count in ((0, 5), (1, 7)):
+        words[LAYOUT.worker(stripe) + LOG_DROPPED] = count
+    assert "splitter_access_log_dropped_total 12" in await lines(metrics_of(words))
 
 
 async def test_what_was_counted_outlives_a_control_plane() -> None:

@@ -74,6 +74,16 @@ def test_a_replacement_gets_everything_in_order_and_accepts_with_the_newest(stag
     assert control.frame(Kind.HELD)[0] == 3  # both hold that; 4 only one does
 
 
+def test_usr1_has_every_worker_open_its_log_again(stages: Stages) -> None:
+    stage = stages()
+    control, workers = stage.serving()
+    stage.signal(signal.SIGUSR1)
+    for worker in workers:
+        assert worker.frame(Kind.REOPEN) == (0, "")
+    stage.signal(signal.SIGHUP)
+    control.frame(Kind.RELOAD)  # and nothing before it
+
+
 def test_a_full_snapshot_takes_the_place_of_all_before(stages: Stages) -> None:
     stage = stages(workers=1)
     control, (worker,) = stage.serving()
@@ -435,6 +445,20 @@ def test_a_signal_that_comes_twice_at_once_is_one(stages: Stages) -> None:
     stage.signal(signal.SIGTERM)
     for child in [*workers, control]:
         child.order(exit=0)
+    assert stage.ended() == 0
+
+
+def test_usr1_in_a_drain_is_passed_on_and_ends_nothing(stages: Stages) -> None:
+    stage = stages()
+    _, workers = stage.serving()
+    stage.signal(signal.SIGTERM)
+    stage.line("draining")
+    stage.signal(signal.SIGUSR1)
+    for worker in workers:
+        worker.frame(Kind.DRAIN)
+        assert worker.frame(Kind.REOPEN) == (0, "")
+    for hand in stage.hands:
+        hand.order(exit=0)
     assert stage.ended() == 0
 
 
