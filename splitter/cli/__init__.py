@@ -22,6 +22,8 @@ _COMMANDS = {
     "init": "files.init",
     "endpoints": "endpoints.endpoints",
     "traffic": "traffic.traffic",
+    "history": "history.history",
+    "rollback": "rollback.rollback",
     "reload": "reload.reload",
     "healthcheck": "healthcheck.healthcheck",
 }

@@ -87,10 +87,24 @@ def rows_of(document: Json, key: str) -> list[Json]:
     return _rows(document, key)
 
 
+def held(document: Json) -> str:
+    """` (held by 4 of 4 workers in 12 ms)`, where the answer to a change says so."""
+    applied = _mapping(document, "applied")
+    workers, of, ms = (applied.get(key) for key in ("workers", "of", "ms"))
+    if workers is None or of is None or not isinstance(ms, int | float):
+        return ""
+    return f" (held by {workers} of {of} workers in {ms:.{0 if ms >= 10 else 1}f} ms)"
+
+
 def warnings_of(document: Json) -> list[str]:
-    """The sentences that came with an answer."""
-    warnings = document.get("warnings")
-    return [str(warning) for warning in warnings] if isinstance(warnings, list) else []
+    """What there is to know about a change that was answered: the sentences of the answer, and whether workers still lack it."""
+    given = document.get("warnings")
+    warnings = [str(warning) for warning in given] if isinstance(given, list) else []
+    endpoint = read_endpoint(document)
+    if endpoint.is_updating:
+        look = f"`splitter endpoints get {endpoint.name}` shows the state"
+        warnings.append(f"the change is stored, and not every worker holds it yet; {look}")
+    return warnings
 
 
 def _shares(config: Json, entities: tuple[Json, ...]) -> list[int]:

@@ -39,11 +39,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`document` is the body as JSON; an empty one where it is no JSON object."""
+    """`document` is the body as JSON; an empty one where it is no JSON object. `tag` is what the `ETag` field says, if there is one."""
 
     status: int
     body: bytes
     document: dict[str, Any]
+    tag: str = ""
 
 
 class Server:
@@ -58,28 +59,28 @@ class Server:
         """Raises NoAnswer, Refused."""
         return self.ask("GET", path).document
 
-    def ask(self, method: str, path: str, body: object = None) -> Answer:
+    def ask(self, method: str, path: str, body: object = None, *, if_match: str = "") -> Answer:
         """A call that is to succeed. Raises NoAnswer, Refused."""
-        answer = self.call(method, path, body)
+        answer = self.call(method, path, body, if_match=if_match)
         if answer.status // 100 != 2 or not answer.document:
             raise self.refusal(answer, f"{method} {path}")
         return answer
 
-    def endpoint(self, name: str) -> Answer:
-        """The API's account of one endpoint. Raises NoAnswer, Refused."""
+    def endpoint(self, name: str, below: str = "") -> Answer:
+        """The API's account of one endpoint, or of what is `below` it. Raises NoAnswer, Refused."""
         try:
-            return self.ask("GET", endpoint_path(name))
+            return self.ask("GET", endpoint_path(name) + below)
         except Refused as exc:
             if exc.code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             raise Refused(f"{exc}; `splitter endpoints list` shows what there is", exc.code) from exc
 
-    def call(self, method: str, path: str, body: object = None) -> Answer:
-        """Whatever is answered. `body` is sent as JSON. Raises NoAnswer."""
+    def call(self, method: str, path: str, body: object = None, *, if_match: str = "") -> Answer:
+        """Whatever is answered. `body` is sent as JSON, `if_match` unless it is empty. Raises NoAnswer."""
         sent = None if body is None else json.dumps(body).encode()
         connection = self._connect()
         try:
-            connection.request(method, self.address.prefix + path, sent, self._fields())
+            connection.request(method, self.address.prefix + path, sent, self._fields(if_match))
             response = connection.getresponse()
             content = self._read(response)
         except (OSError, http.client.HTTPException) as exc:
@@ -87,7 +88,7 @@ class Server:
             raise NoAnswer(message, was_sent=True) from exc
         finally:
             connection.close()
-        return Answer(response.status, content, _object(content))
+        return Answer(response.status, content, _object(content), response.headers.get("ETag", ""))
 
     def refusal(self, answer: Answer, asked: str) -> Refused:
         """An answer that is none of those expected, as an error."""
@@ -109,8 +110,10 @@ class Server:
         connection.sock.settimeout(ANSWER_S)
         return connection
 
-    def _fields(self) -> dict[str, str]:
+    def _fields(self, if_match: str) -> dict[str, str]:
         fields = {"Accept": "application/json", "Content-Type": "application/json", "Connection": "close"}
+        if if_match:
+            fields["If-Match"] = if_match
         if self._token is not None:
             fields["Authorization"] = f"Bearer {self._token}"
         return fields

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from splitter.cli.asking import asking
-from splitter.cli.client import Answer, NoAnswer, Server, endpoint_path
+from splitter.cli.client import Answer, NoAnswer, Refused, Server, endpoint_path
 from splitter.cli.flags import SETTINGS
 from splitter.cli.terminal import fail, say, show_answer, warn
+
+if TYPE_CHECKING:
+    from splitter.cli.answers import EndpointAnswer
 
 
 @click.group(context_settings=SETTINGS)
@@ -70,16 +73,17 @@ def set_(name: str, wishes: tuple[str, ...], server: Server, as_json: bool) -> N
         fail(str(exc))
     moved = shares.changes(present.shares, wanted, first=wished)
     if moved:
-        _show(_put(server, present.name, wanted), moved, as_json)
+        _show(_put(server, present, wanted, found.tag), moved, as_json)
     elif as_json:
         show_answer(found.body, found.document)
     else:
         say(f"{present.title()}: nothing to change, the shares are {shares.in_words(wanted)}")
 
 
-def _put(server: Server, name: str, wanted: Mapping[str, int]) -> Answer:
-    """Other routes over the served entities as they are: those are not sent, since GET does not show every field of theirs, and since
-    somebody else may change them in this moment."""
+def _put(server: Server, present: EndpointAnswer, wanted: Mapping[str, int], tag: str) -> Answer:
+    """Other routes over the served entities as they are, which are not sent, since GET does not show every field of theirs. The version
+    that the shares were computed from is: whoever changes the endpoint in this moment must not lose by it."""
+    from splitter.cli.versions import overtaken
     from splitter.config.scalars import percentage
 
     routes = [
@@ -87,8 +91,11 @@ def _put(server: Server, name: str, wanted: Mapping[str, int]) -> Answer:
         {"served_model_name": model, "traffic_percentage": float(text) if "." in (text := percentage(share)) else int(text)}
         for model, share in wanted.items()
     ]
+    name = present.name
     try:
-        return server.ask("PUT", f"{endpoint_path(name)}/config", {"traffic_config": {"routes": routes}})
+        return server.ask("PUT", f"{endpoint_path(name)}/config", {"traffic_config": {"routes": routes}}, if_match=tag)
+    except Refused as exc:
+        raise overtaken(server, name, present.version, exc) from exc
     except NoAnswer as exc:
         if not exc.was_sent:
             raise
@@ -97,22 +104,12 @@ def _put(server: Server, name: str, wanted: Mapping[str, int]) -> Answer:
 
 
 def _show(answer: Answer, moved: str, as_json: bool) -> None:
-    from splitter.cli.answers import read_endpoint, warnings_of
+    from splitter.cli.answers import held, read_endpoint, warnings_of
 
-    endpoint = read_endpoint(answer.document)
+    warnings = warnings_of(answer.document)
     if as_json:
         show_answer(answer.body, answer.document)
     else:
-        say(f"{endpoint.title()}: {moved}{_held(answer.document.get('applied'))}")
-    for warning in warnings_of(answer.document):
+        say(f"{read_endpoint(answer.document).title()}: {moved}{held(answer.document)}")
+    for warning in warnings:
         warn(warning)
-    if endpoint.is_updating:
-        warn(f"the change is stored, and not every worker holds it yet; `splitter endpoints get {endpoint.name}` shows the state")
-
-
-def _held(applied: Any) -> str:
-    """` (held by 4 of 4 workers in 12 ms)`, where the answer says so."""
-    workers, of, ms = (applied.get(key) for key in ("workers", "of", "ms")) if isinstance(applied, dict) else (None, None, None)
-    if workers is None or of is None or not isinstance(ms, int | float):
-        return ""
-    return f" (held by {workers} of {of} workers in {ms:.{0 if ms >= 10 else 1}f} ms)"

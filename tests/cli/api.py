@@ -33,6 +33,8 @@ class Api:
     url: str
     answers: dict[tuple[str, str], tuple[int, object]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    """The ETag field of what is answered at a path."""
 
     def has(self, *documents: dict[str, Any]) -> None:
         """Serve these endpoints: the list, each of them, and /-/config."""
@@ -41,6 +43,15 @@ class Api:
         self.answers["GET", "/-/config"] = 200, {"revision": 1, "notices": [], "endpoints": [_in_force(each) for each in documents]}
         for document in documents:
             self.answers["GET", f"{ENDPOINTS}/{document['name']}"] = 200, document
+            self.tags[f"{ENDPOINTS}/{document['name']}"] = f'"{document["config"]["config_version"]}-5f2c1a90"'
+
+    def has_history(self, *rows: dict[str, Any], name: str = "multi-model") -> None:
+        """Serve these versions, the newest first: for each limit, and one by one."""
+        below = f"{ENDPOINTS}/{name}/config/versions"
+        for limit in range(1, 50):
+            self.answers["GET", f"{below}?limit={limit}"] = 200, {"versions": list(rows[:limit])}
+        for row in rows:
+            self.answers["GET", f"{below}/{row['config_version']}"] = 200, row
 
     def asked(self) -> list[str]:
         return [f"{request.method} {request.path}" for request in self.requests]
@@ -63,6 +74,8 @@ def serving(prefix: str = "", host: str = "127.0.0.1") -> Iterator[Api]:
             content = document if isinstance(document, bytes) else json.dumps(document).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
+            if tag := api.tags.get(path):
+                self.send_header("ETag", tag)
             self.end_headers()
             self.wfile.write(content)
 
@@ -118,6 +131,18 @@ def detail(name: str = "multi-model", version: int = 2, *, update: str = "NOT_UP
         "tags": [],
         "description": "",
     }
+
+
+def version(number: int, changes: str, *, origin: str = "api", author: str = "anonymous", **shares: float) -> dict[str, Any]:
+    """A version of a history; without shares, one that removed the endpoint. A minute lies between two."""
+    row = {"config_version": number, "time": 1_795_353_281_664 + 60_000 * number, "author": author, "origin": origin}
+    row |= {"config_hash": f"{number:064x}" if shares else "", "removed": not shares, "changes": changes}
+    if shares:
+        config = detail("", 0, update="", **shares)["config"]
+        entities = [{key: each[key] for key in ("name", "url")} for each in config["served_entities"]]
+        routes = [{key: each[key] for key in ("served_model_name", "traffic_percentage")} for each in config["traffic_config"]["routes"]]
+        row["config"] = {"served_entities": entities, "traffic_config": {"routes": routes}}
+    return row
 
 
 def _in_force(document: dict[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.api import ENDPOINTS, Api, detail
-from tests.cli.calling import call
+from tests.cli.api import ENDPOINTS, Api, detail, version
+from tests.cli.calling import call, time_zone
 
 GET = ("GET", f"{ENDPOINTS}/multi-model")
 PUT = ("PUT", f"{ENDPOINTS}/multi-model/config")
@@ -132,6 +132,58 @@ def test_a_change_that_is_refused(api: Api, flags: tuple[str, ...]) -> None:
     result = call("traffic", "set", "multi-model", "challenger=50", *flags)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "splitter: error: config/a.yaml cannot be written; edit it where it is kept (PERMISSION_DENIED)\n"
+
+
+# --- somebody else was faster -------------------------------------------------------------------------------------------------
+
+
+def test_the_version_that_was_read_is_the_one_that_is_changed(api: Api) -> None:
+    api.has(detail(current=90, challenger=10))
+    api.answers[PUT] = 200, detail(version=3, current=50, challenger=50)
+    assert call("traffic", "set", "multi-model", "challenger=50").exit_code == 0
+    assert api.requests[-1].fields["If-Match"] == '"2-5f2c1a90"'
+
+
+def test_a_splitter_that_knows_no_tags_is_not_asked_for_them(api: Api) -> None:
+    api.has(detail(current=90, challenger=10))
+    api.tags.clear()
+    api.answers[PUT] = 200, detail(version=3, current=50, challenger=50)
+    assert call("traffic", "set", "multi-model", "challenger=50").exit_code == 0
+    assert "If-Match" not in api.requests[-1].fields
+
+
+STALE = {"error_code": "RESOURCE_CONFLICT", "message": 'The serving endpoint "multi-model" is at version 4, and so on.'}
+
+
+def test_who_was_faster_is_told(api: Api) -> None:
+    api.has(detail(current=90, challenger=10))
+    api.answers[PUT] = 409, STALE
+    api.has_history(
+        version(4, "challenger 20 → 30", origin="file", author="config/a.yaml", current=70, challenger=30),
+        version(3, "challenger 10 → 20", current=80, challenger=20),
+        version(2, "challenger 5 → 10", current=90, challenger=10),
+    )
+    with time_zone("UTC"):
+        result = call("traffic", "set", "multi-model", "challenger=50")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "splitter: error: multi-model is not at version 2 any more, and nothing of yours was done. In the meantime:\n"
+        "VERSION  TIME                 ORIGIN  AUTHOR         CHANGES\n"
+        "      4  2026-11-22 13:18:41  file    config/a.yaml  challenger 20 → 30\n"
+        "      3  2026-11-22 13:17:41  api     anonymous      challenger 10 → 20\n"
+        "Look at what is in force now, then run the command again if you still want it\n"
+    )
+
+
+@pytest.mark.parametrize("history", [None, [version(2, "", current=90, challenger=10)], [{"config_version": "2"}], []])
+def test_a_conflict_that_is_no_change_by_others(api: Api, history: list[dict[str, Any]] | None) -> None:
+    """A file that was edited and is not in force, say; or nobody knows."""
+    api.has(detail(current=90, challenger=10))
+    api.answers[PUT] = 409, {"error_code": "RESOURCE_CONFLICT", "message": "a.yaml was edited"}
+    if history is not None:
+        api.answers["GET", f"{ENDPOINTS}/multi-model/config/versions?limit=10"] = 200, {"versions": history}
+    result = call("traffic", "set", "multi-model", "challenger=50")
+    assert result.stderr == "splitter: error: a.yaml was edited (RESOURCE_CONFLICT)\n"
 
 
 def test_an_answer_that_got_lost_leaves_the_outcome_open(api: Api) -> None:
