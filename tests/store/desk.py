@@ -133,7 +133,7 @@ class Desk:
     def write(self, name: str, text: str | bytes) -> str:
         """As an editor saves: a new file in the place of the old one. Returns its path as messages show it."""
         path = self.config / name
-        new = path.with_name(f".{name}.editor")
+        new = path.with_name(f".{path.name}.editor")
         new.write_bytes(text.encode() if isinstance(text, str) else text)
         stamp = next(self._edits) * 1_000_000_000  # no two edits look alike, however coarse the file system's clock is
         os.utime(new, ns=(stamp, stamp))
