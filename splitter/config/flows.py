@@ -161,8 +161,11 @@ def _new(pen: Pen, node: Mapping | Sequence, entry: Entry) -> str:
 
 
 def _style(pen: Pen, node: Mapping | Sequence) -> Style:
-    """Keys in quotes, and without spaces, if the others are so."""
-    if not isinstance(node, Mapping) or not node.entries:
+    """Keys in quotes, and without spaces, if the others are so; in a list, those of its first item."""
+    if isinstance(node, Sequence):
+        first = node.items[0] if node.items else None
+        return _style(pen, first) if isinstance(first, Mapping) else pen.style
+    if not node.entries:
         return pen.style
     key, value = node.entries[0]
     is_json = pen.style.is_json or all(key.style == '"' for key, _ in node.entries)

@@ -194,7 +194,7 @@ def _placed(root: MappingNode, entries: list[Entry]) -> Change:
     if place is None:
         return Rework((*rest, Entry(None, Write(Block(dict(added))), _ENDPOINTS)))
     node = root.entries[place][1]
-    is_empty = isinstance(node, (MappingNode, Sequence)) and node.is_flow and node.start + 2 == node.end
+    is_empty = isinstance(node, (MappingNode, Sequence)) and node.is_flow and node.end - node.start <= len("{ }")
     if is_empty and not root.is_flow and added:
         rest[place] = Entry(place, Write(Block([value for _, value in added] if isinstance(node, Sequence) else dict(added))))
     else:

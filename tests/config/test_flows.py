@@ -127,6 +127,19 @@ def test_json_stays_json_as_its_writer_writes_it(indent: int | str | None, separ
         assert after == written(rows, {"description": "y\u2028", "task": [1, {"k": None}]})
 
 
+def test_json_with_comments_keeps_its_manner() -> None:
+    before = """\
+{ # JSON with comments
+  "name":"m", "config":{"served_entities":[{"name":"a","url":"http://a/invocations"}]} # the end
+}
+"""
+    assert rewritten(before, m(f"a: {{{A}, traffic: 90}}, b: {{{B}, traffic: 10}}")) == before.replace(
+        "}]}",
+        '},{"name":"b","url":"http://b/invocations"}],"traffic_config":{"routes":['
+        '{"served_entity_name":"a","traffic_percentage":90},{"served_entity_name":"b","traffic_percentage":10}]}}',
+    )
+
+
 def test_endpoints_are_removed_and_added() -> None:
     before = m(BOTH).replace("\n  m:\n    served_models: ", " {m: {served_models: ").rstrip() + "}}\n"
     assert rewritten(before, "endpoints: {}", "m") == "endpoints: {}\n"

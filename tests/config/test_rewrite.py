@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from splitter.config.rewrite import CannotEdit, new_file, rewrite
+from splitter.config.rewrite import rewritten as rewritten_source
 from splitter.config.source import read_source
 from splitter.config.template import commented_file
 from tests.config.rewriting import m, rewritten, source_of, targets_of
@@ -174,3 +178,103 @@ endpoints:
         traffic: 10
 """
     )
+
+
+def test_what_means_the_same_is_the_same_source() -> None:
+    source = source_of(LONG)
+    assert rewritten_source(source, targets_of(BLOCK.replace("    m:", "    x:"))) is not source
+    same = (
+        "endpoints: {m: {description: \"lines\\n\\nkept\\n\", served_models: {current: {entity_name: A, entity_version: '1', traffic: 90, "
+    )
+    same += "scale_to_zero_enabled: true}, next: {entity_name: B, entity_version: '1', traffic: rest}}}}"
+    assert rewritten_source(source, targets_of(same)) is source
+    assert rewritten_source(source, {"unknown": None}) is source
+    with pytest.raises(ValueError, match="the target of x is called m"):
+        rewrite(source, {"x": targets_of(same)["m"]})
+
+
+def test_several_endpoints_at_once() -> None:
+    wanted = m(f"current: {{{A}, traffic: 50}}, challenger: {{{B}, traffic: 50}}", "    tags: []\n")
+    wanted += "  new:\n    served_models: {x: {url: http://x}}\n"
+    wanted += "  last:\n    served_models: {x: {url: http://x}, z: {url: http://z, traffic: 100}}\n"
+    before = FLOW.replace("# foot", "  other:\n    served_models: {x: {url: http://x}}\n  # below other\n# foot")
+    assert rewritten(before, wanted, "other") == FLOW.replace("traffic: 10}", "traffic: 50}").replace(
+        "# foot",
+        "  new:\n    served_models:\n      x: {url: http://x/invocations, traffic: rest}\n"
+        "  last:\n    served_models:\n      x: {url: http://x/invocations, traffic: 0}\n"
+        "      z: {url: http://z/invocations, traffic: rest}\n"
+        "  # below other\n# foot",
+    )
+
+
+@pytest.mark.parametrize("empty", ["{}", "{ }", "\n  {}", "{}   # none yet", "[]   # none yet"])
+@pytest.mark.parametrize("more", ["", "\nmodels: {}", "\n# foot\n"])
+def test_where_no_endpoint_was_a_new_one_stands_on_lines(empty: str, more: str) -> None:
+    after = rewritten(f"# head\nendpoints: {empty}{more}", m("x: {url: http://x}"))
+    assert after.startswith("# head\nendpoints:" + empty[empty.find("   #") :] * ("#" in empty) + "\n  ")
+    assert after.endswith("\n" + more.lstrip("\n") if more else "rest" if "{" in empty else "traffic_percentage: 100")
+    assert "url: http://x/invocations\n" in after
+
+
+def test_a_file_of_models_gets_endpoints() -> None:
+    assert rewritten("models: {}\n# foot", m("x: {url: http://x}")) == (
+        "models: {}\nendpoints:\n  m:\n    served_models:\n      x:\n        url: http://x/invocations\n        traffic: rest\n# foot"
+    )
+
+
+def test_characters_of_every_plane_count_as_one() -> None:
+    models = f"a: {{{A}, traffic: rest, workload_size: '😀'}}, b: {{{B}, traffic: 10}}"
+    before = "# 😀 ключ\n" + m(models, "    description: ключ 😀 # é\n")
+    assert rewritten(before, before.replace("10}", "55}")) == before.replace("10}", "55}")
+
+
+def test_a_value_that_no_file_can_hold_is_refused() -> None:
+    (target,) = targets_of(m("x: {url: http://x}")).values()
+    huge = replace(target, draft=replace(target.draft, kept={"task": 1e300}))
+    with pytest.raises(CannotEdit, match=r"^f.yaml:3: the change .* surely, since the endpoint .* would not be what was asked for; edit"):
+        rewrite(source_of("# a\nendpoints:\n  m: {served_models: {x: {url: http://x}}}"), {"m": huge})
+    with pytest.raises(
+        CannotEdit, match=r"^m.yaml: the endpoint cannot be written to a file, since it would be read as something else; .*$"
+    ):
+        new_file(huge)
+
+
+def test_a_new_file_says_everything() -> None:
+    more = "    timeouts: {idle: 1}\n    forward_credentials: true\n    tags: [{key: a}]\n    auto_capture_config: {}\n"
+    models = 'a: {entity_name: "1", entity_version: 1.10a, environment_vars: {A: "{{secrets/s/k}}"}, idempotent: true}'
+    (drafted,) = targets_of(m(models, more).replace("  m:", "  'no':")).values()
+    assert (
+        new_file(drafted).decode()
+        == """\
+endpoints:
+  "no":
+    served_models:
+      a:
+        entity_name: "1"
+        entity_version: "1.10a"
+        idempotent: true
+        environment_vars: {A: "{{secrets/s/k}}"}
+        traffic: rest
+    timeouts: {idle: 1}
+    forward_credentials: true
+    tags: [{key: a}]
+    auto_capture_config: {}
+"""
+    )
+
+
+def test_one_of_a_thousand_endpoints_costs_little_beside_reading_them() -> None:
+    text = "endpoints:\n" + "".join(
+        f"  e{number}:\n    served_models:\n      a:   # c\n        {A}\n        traffic: rest\n      b: {{{B}, traffic: 10}}\n\n"
+        for number in range(1000)
+    )
+    source = source_of(text)
+    target = {"e500": targets_of(text.replace("10}", "20}"))["e500"]}
+
+    def seconds(call: Callable[[], object]) -> float:
+        started = time.perf_counter()
+        call()
+        return time.perf_counter() - started
+
+    ratios = [seconds(lambda: rewrite(source, target)) / seconds(lambda: source_of(text)) for _ in range(3)]
+    assert min(ratios) < 3

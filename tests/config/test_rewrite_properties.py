@@ -12,7 +12,11 @@ from tests.config.generated_models import ENDPOINT_NAMES, Draw, Model, document,
 from tests.config.rewriting import source_of, targets_of
 
 SHARE = re.compile(r"""(traffic(?:_percentage)?"?:\s*["']?)[a-z0-9.]+""")
-RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much])
+RELAXED = settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
 
 
 @st.composite
