@@ -154,7 +154,7 @@ def start_splitter(models: ModelServers, cores: Cores, folder: Path) -> Contesta
     conf.write_text(SPLITTER_YAML.format(current=models.ports[0], challenger=models.ports[1]))
     arguments = [sys.executable, "-m", "splitter", "serve", str(conf), "--port", str(port), "--workers", "1"]
     child = Child("splitter", [*arguments, "--state-dir", str(folder / "state")], cores.others, folder / "splitter.log")
-    child.wait_for(lambda: _is_ready(port))
+    child.wait_for(lambda: is_ready(port))
     pids = {command_line(pid).partition("splitter.")[2].partition(" ")[0]: pid for pid in children(child.pid)}
     os.sched_setaffinity(pids["worker"], {cores.proxy})
     beside = {"supervisor": child.pid, "control plane": pids["controlplane"]}
@@ -194,7 +194,7 @@ def cpu_of(contestant: Contestant) -> dict[str, float]:
     return {name: cpu_s(pid) for name, pid in {contestant.name: contestant.pid, **contestant.beside}.items()}
 
 
-def _is_ready(port: int) -> bool:
+def is_ready(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=1) as answer:
             return bool(answer.status == 200)
