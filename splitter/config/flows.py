@@ -80,7 +80,7 @@ class _Writer:
         if (self.in_comment or above) and not BREAK.search(gap):
             gap = self.line_break
         self.text += gap + body + after
-        self.in_comment = "#" in after
+        self.in_comment = "#" in BREAK.split(after)[-1]
 
 
 def _inside(pen: Pen, node: Mapping | Sequence) -> _Inside:

@@ -299,3 +299,17 @@ endpoints:
     ).replace("    task: |\n      text\n", "")
     added = wanted.replace("traffic: 60", "traffic: 60, idempotent: true")
     assert "text\n        idempotent: true\n\n      b:" in rewritten(before, added)
+
+
+def test_lines_keep_their_own_ends() -> None:
+    before = f"endpoints:\r\n  m:\n    served_models:\r\n      a: {{{A}, traffic: rest}}\n      b: {{{B}, traffic: 10}}\r\n"
+    after = rewritten(before, m(f"b: {{{B}, traffic: 10}}, c: {{{C}, traffic: 0}}, a: {{{A}, traffic: 90}}"))
+    assert after == (
+        "endpoints:\r\n  m:\n    served_models:\r\n"
+        f"      b: {{{B}, traffic: 10}}\r\n      c: {{{C}, traffic: 0}}\r\n      a: {{{A}, traffic: rest}}\n"
+    )
+
+
+def test_a_key_stays_a_number_only_in_quotes() -> None:
+    before = m(f"7: {{{A}, traffic: rest}}, b: {{{B}, traffic: 10}}").replace("7", "7 ")
+    assert rewritten(before, m(f"8: {{{A}, traffic: 90}}, b: {{{B}, traffic: 10}}")) == before.replace("7", '"8"')

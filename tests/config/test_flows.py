@@ -71,6 +71,8 @@ def test_a_field_is_added_in_the_manner_of_the_others(before: str, after: str) -
         (f"current: {{ # c\n workload_size: x, # d\n # e\n {A}}}", f"current: {{ # c\n # e\n {A}}}"),
         (f"current: {{{A}, workload_size: x # both\n }}", f"current: {{{A} # both\n }}"),
         (f"current: {{{A}, # a\n # b\n workload_size: x}}", f"current: {{{A} # a\n # b\n }}"),
+        (f"current: {{ {A} # a\n , workload_size: x }}", f"current: {{ {A} # a\n  }}"),
+        (f"current: {{ {A}\n # a\n , workload_size: x }}", f"current: {{ {A}\n # a\n  }}"),
         (f"current: {{ {A}\n , workload_size: x\n , traffic: rest }}", f"current: {{ {A}\n , traffic: rest }}"),
     ],
 )

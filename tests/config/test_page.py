@@ -65,7 +65,7 @@ def test_something_else_on_the_line_is_refused() -> None:
 
 
 def test_comments_are_not_looked_for_in_values() -> None:
-    text = "# a\nk: 'x # y'  # b\nm: |\n  # text\n# c  \nn: {# d\n x#y: 1} # e"
+    text = "# a\nk: 'x # y'  # b\nm: |\n  # text\n# c  \nn: {# d\n x#y: 1, z: [1, '# no']} # e"
     written, root = page(text)
     found = list(written.comments(root))
     assert [comment for _, comment in found] == ["# a", "# b", "# c", "# d", "# e"]
