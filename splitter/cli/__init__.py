@@ -20,6 +20,7 @@ _COMMANDS = {
     "demo": "serve.demo",
     "validate": "files.validate",
     "init": "files.init",
+    "schema": "files.schema",
     "endpoints": "endpoints.endpoints",
     "traffic": "traffic.traffic",
     "history": "history.history",

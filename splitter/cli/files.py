@@ -86,11 +86,50 @@ def init(urls: tuple[str, ...], output: str, name: str | None) -> None:
         fail(f"{output} exists and is left as it is; write another file with --output FILE")
     except OSError as exc:
         fail(f"{output} cannot be written: {exc.strerror}")
+    _lay_schema(file.parent)
     is_default = file.parent == Path(DEFAULT_PATH)
     if not others:
         _begin_state(DEFAULT_PATH if is_default else output)
     served = "" if is_default else f" {output}"
     click.echo(f"wrote {output}\nnow check it, and serve it:\n  splitter validate{served}\n  splitter serve{served}")
+
+
+@click.command(context_settings=SETTINGS)
+@click.option(
+    "--output",
+    metavar="FILE",
+    allow_from_autoenv=False,  # SPLITTER_OUTPUT is the file of `init`, which must not be overwritten
+    help="Write it to FILE, in place of what is there, instead of standard output.",
+)
+def schema(output: str | None) -> None:
+    """Print the JSON Schema of a configuration file, by which editors complete and check.
+
+    The files that splitter writes name it in their first line, and it lies beside them.
+
+    \b
+    Examples:
+      splitter schema --output config/.splitter.schema.json
+      splitter schema | jq .definitions.endpoint.properties
+    """
+    from splitter.store.schema_file import schema as shipped
+
+    if output is None:
+        click.echo(shipped(), nl=False)
+        return
+    try:
+        Path(output).write_bytes(shipped())
+    except OSError as exc:
+        fail(f"{output} cannot be written: {exc.strerror}")
+    click.echo(f"wrote {output}")
+
+
+def _lay_schema(folder: Path) -> None:
+    from splitter.store.schema_file import lay_schema
+
+    try:
+        lay_schema(folder)
+    except OSError as exc:
+        warn(f"editors will not know the fields: the JSON Schema cannot be written beside the file ({exc.strerror})")
 
 
 def _beside(file: Path) -> list[Source]:

@@ -20,14 +20,14 @@ def variable(scalar: tree.Scalar) -> str:
     return scalar.text if _SECRET.fullmatch(scalar.text) else ""
 
 
-def _some_text(scalar: tree.Scalar) -> str:
+def some_text(scalar: tree.Scalar) -> str:
     text = scalars.text(scalar)
     if not text:
         raise scalars.Refused("a value is missing")
     return text
 
 
-_NAME = One(_some_text, "a text")
+_NAME = One(some_text, "a text")
 VARIABLE_ROWS = Table(_NAME, One(variable, "a text"), "names of variables, each with its value", MAX_VARIABLES)
 
 

@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from splitter.routing.url import parse_upstream_url
 
 DEFAULT_NAME = "my-endpoint"
+SCHEMA_FILE = ".splitter.schema.json"
+"""The JSON Schema, as it is called in a folder of configuration."""
+EDITOR_LINE = f"# yaml-language-server: $schema={SCHEMA_FILE}\n"
+"""The first line of every file that splitter writes. What follows the `=` is relative to the file."""
 
 _PLAIN = re.compile(r"http://[A-Za-z0-9._-]+(:[0-9]+)?(/[A-Za-z0-9._/-]*)?")
 _HEAD = """\
@@ -36,7 +40,7 @@ _CANDIDATE = """\
 
 def commented_file(urls: Sequence[str], name: str = DEFAULT_NAME) -> str:
     """A configuration with one endpoint and a served model for each URL: `current` takes the rest, `challenger` 10, others 0.
-    The endpoint's `name` is written as it is given.
+    The endpoint's `name` is written as it is given. `EDITOR_LINE` comes first.
 
     Raises:
         ValueError: no URL, too many, or one is not that of a model server; a sentence.
@@ -44,7 +48,7 @@ def commented_file(urls: Sequence[str], name: str = DEFAULT_NAME) -> str:
     if not 1 <= len(urls) <= 15:
         raise ValueError(f"an endpoint has 1 to 15 served models, so give 1 to 15 URLs, not {len(urls)}")
     rows = [_row(model, url, traffic) for (model, traffic), url in zip(_roles(len(urls)), urls, strict=True)]
-    return _HEAD.replace(DEFAULT_NAME, name) + "".join(rows) + (_CANDIDATE if len(urls) == 1 else "") + _FOOT
+    return EDITOR_LINE + _HEAD.replace(DEFAULT_NAME, name) + "".join(rows) + (_CANDIDATE if len(urls) == 1 else "") + _FOOT
 
 
 def _roles(count: int) -> list[tuple[str, str]]:

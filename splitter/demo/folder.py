@@ -17,8 +17,10 @@ from importlib import resources
 from pathlib import Path
 from types import TracebackType
 
+from splitter.config.template import EDITOR_LINE
 from splitter.errors import StartError
 from splitter.store import ledger_file
+from splitter.store.schema_file import lay_schema
 
 PLACEHOLDERS = (5001, 5002)
 """The ports in the packaged file, in the order of the models: current, challenger."""
@@ -99,7 +101,9 @@ class Folder:
 
     def _make(self, ports: Sequence[int]) -> str:
         packaged = resources.files("splitter.demo").joinpath("demo.yaml").read_bytes()
-        _write(self.file, with_ports(packaged, dict(zip(PLACEHOLDERS, ports, strict=True))))
+        _write(self.file, EDITOR_LINE.encode() + with_ports(packaged, dict(zip(PLACEHOLDERS, ports, strict=True))))
+        with suppress(OSError):
+            lay_schema(self.path)
         self._begin_state()
         return "made just now"
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from splitter.config.template import SCHEMA_FILE
 from splitter.store.ledger import Ledger
+from splitter.store.schema_file import schema
 from tests.cli.calling import call, write
 from tests.controlplane.scenery import yaml
 
@@ -154,3 +156,43 @@ def test_a_state_that_cannot_be_laid_is_only_a_warning(folder: Path) -> None:
 
 def test_init_needs_a_url(folder: Path) -> None:
     assert call("init").exit_code == 2
+
+
+# --- editors --------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_line_names_the_schema_beside(folder: Path) -> None:
+    assert call("init", "http://127.0.0.1:5001", "--output", "x/here.yaml").exit_code == 0
+    line = (folder / "x/here.yaml").read_text().splitlines()[0]
+    named = line.removeprefix("# yaml-language-server: $schema=")
+    assert (folder / "x" / named).read_bytes() == schema()
+
+
+def test_a_schema_that_cannot_be_laid_is_only_a_warning(folder: Path) -> None:
+    (folder / "config" / SCHEMA_FILE).mkdir(parents=True)
+    result = call("init", "http://127.0.0.1:5001")
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (0, "wrote config/endpoints.yaml")
+    assert result.stderr == (
+        "splitter: warning: editors will not know the fields: the JSON Schema cannot be written beside the file (Is a directory)\n"
+    )
+
+
+def test_the_schema_on_standard_output_and_in_a_file(folder: Path) -> None:
+    printed = call("schema")
+    assert (printed.exit_code, printed.stdout_bytes, printed.stderr) == (0, schema(), "")
+    write(folder, "of an old version", "config/s.json")
+    result = call("schema", "--output", "config/s.json")
+    assert (result.exit_code, result.stdout) == (0, "wrote config/s.json\n")
+    assert (folder / "config/s.json").read_bytes() == schema()
+
+
+def test_a_schema_for_no_folder(folder: Path) -> None:
+    result = call("schema", "--output", "missing/s.json")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "splitter: error: missing/s.json cannot be written: No such file or directory\n"
+
+
+def test_the_variable_of_init_is_not_taken_for_the_schema(folder: Path) -> None:
+    write(folder, GOOD)
+    assert call("schema", env={"SPLITTER_OUTPUT": "config/a.yaml"}).stdout_bytes == schema()
+    assert (folder / "config/a.yaml").read_text() == GOOD

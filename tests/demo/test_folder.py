@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from splitter.config.template import EDITOR_LINE, SCHEMA_FILE
 from splitter.demo.folder import PLACEHOLDERS, Folder, number_to_change, with_ports
 from splitter.errors import StartError
 from splitter.store.ledger import Ledger
+from splitter.store.schema_file import schema
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -50,6 +52,12 @@ def test_a_first_start_fills_the_ports_in(folder: Folder) -> None:
     assert text.index(b"current:") < text.index(b"127.0.0.1:41001") < text.index(b"challenger:") < text.index(b"127.0.0.1:41002")
     assert not any(str(port).encode() in text for port in PLACEHOLDERS)
     assert folder.remembered() == (41001, 41002)
+
+
+def test_an_editor_is_told_the_schema(folder: Folder) -> None:
+    folder.fill_in([41001, 41002])
+    assert folder.file.read_text().startswith(EDITOR_LINE)
+    assert (folder.path / SCHEMA_FILE).read_bytes() == schema()
 
 
 def test_versions_begin_at_1_with_a_fresh_file(path: Path) -> None:

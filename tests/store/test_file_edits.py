@@ -14,10 +14,12 @@ import pytest
 import pytest_asyncio
 
 from splitter.config.source import Drafted
+from splitter.config.template import EDITOR_LINE, SCHEMA_FILE
 from splitter.errors import ConfigError, Conflict, InternalError, ReadOnly
 from splitter.store.file_store import FileStore
 from splitter.store.interface import ANY_VERSION, NO_VERSION, Entry, Put
 from splitter.store.ledger import LedgerError
+from splitter.store.schema_file import schema
 from tests.store.conformance import MODELS, canary, drafted, facts, registered
 from tests.store.desk import Desk, create, error, put, remove, short, told, view, yaml
 
@@ -482,3 +484,20 @@ async def test_removed_and_made_again_in_one_call_is_another_one_in_the_same_fil
     await remove(store)
     assert await told(store) == [(4, "api"), (3, "api"), (2, "api"), (1, "file")]
     assert facts((await store.load_all()).entries["n"]) == before["n"]
+
+
+# --- editors ------------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_new_file_names_the_schema_beside_it(desk: Desk) -> None:
+    store = await desk.open()
+    await create(store, "m")
+    assert desk.read("m.yaml").startswith(EDITOR_LINE + "# Created through the API")
+    assert desk.read(SCHEMA_FILE).encode() == schema()
+
+
+async def test_a_new_file_without_a_schema_is_as_good(desk: Desk) -> None:
+    (desk.config / SCHEMA_FILE).mkdir()
+    store = await desk.open()
+    await create(store, "m")
+    assert desk.files() == [SCHEMA_FILE, "m.yaml"]
