@@ -16,13 +16,13 @@ from types import MappingProxyType
 from splitter.config.changes import changes
 from splitter.config.vocabulary import MAX_ENTITIES
 from splitter.controlplane import slots
-from splitter.controlplane.api.control import Applied
+from splitter.controlplane.api.control import Applied, Previewed
 from splitter.controlplane.changes import Answer, Wish, put_all
 from splitter.controlplane.publisher import InForce, Step, first_step, full_step, keys_of, next_step
 from splitter.controlplane.report import Report, plural
 from splitter.controlplane.slots import SlotTable
 from splitter.errors import ConfigError, NoCapacity, SplitterError, StartError
-from splitter.store.interface import Contents, Entry, Store
+from splitter.store.interface import NO_VERSION, Contents, Entry, Put, Store
 
 Publish = Callable[[Step], Awaitable[bool]]
 """Send a step to the workers; True when all of them hold it, False when that took too long."""
@@ -121,8 +121,7 @@ class Following:
 
     async def change(self, wishes: Sequence[Wish]) -> list[Applied | SplitterError]:
         """Do what is wished for, all of it in one publication. Answered when every worker holds it, or when that took too long."""
-        if self._is_nearly_full(len(wishes)):
-            full = NoCapacity(f"splitter has places for the counters of {self._life.slot_limit - 1} served models, and they are all taken")
+        if (full := self._lack_of_slots(len(wishes))) is not None:
             return [full for _ in wishes]
         before = self.in_force.entries
         done = await put_all(self._store, wishes, before)
@@ -137,6 +136,19 @@ class Following:
         applied = [self._applied(wish, answer, held, holders) for wish, answer in zip(wishes, done.answers, strict=True)]
         return _compared(wishes, applied, before)
 
+    async def preview(self, wish: Wish) -> Previewed:
+        """What `change` would do with that wish alone.
+
+        Raises:
+            SplitterError: what `change` would answer.
+        """
+        if (full := self._lack_of_slots(1)) is not None:
+            raise full
+        current = self.in_force.entries.get(wish.name)
+        expected = NO_VERSION if current is None else current.version
+        preview = await self._store.preview(Put(wish.name, wish.target(current), expected, wish.author, wish.origin))
+        return Previewed(preview.entry, _words(current, preview.entry), preview.file, preview.diff)
+
     async def publish_again(self) -> None:
         """The whole of what is in force, under a new revision."""
         step = full_step(self.in_force)
@@ -145,10 +157,12 @@ class Following:
 
     # --- steps ----------------------------------------------------------------------------------------------------------------
 
-    def _is_nearly_full(self, wishes: int) -> bool:
+    def _lack_of_slots(self, wishes: int) -> NoCapacity | None:
         """Asked before anything is stored, since what is stored can be in force only with a slot."""
         served = sum(len(entry.config.entities) for entry in self.in_force.entries.values())
-        return served + wishes * MAX_ENTITIES >= self._life.slot_limit
+        if served + wishes * MAX_ENTITIES < self._life.slot_limit:
+            return None
+        return NoCapacity(f"splitter has places for the counters of {self._life.slot_limit - 1} served models, and they are all taken")
 
     def _step_to(self, entries: Mapping[str, Entry], by: Mapping[str, str] = MappingProxyType({})) -> Step | None:
         """Raises ConfigError: there are more served entities than telemetry slots."""
@@ -219,11 +233,17 @@ def _compared(
     for wish, each in zip(wishes, applied, strict=True):
         if isinstance(each, Applied):
             was, now[wish.name] = now[wish.name], each.entry
-            is_same = was is not None and each.entry is not None and was.version == each.entry.version
-            words = changes(was.config if was else None, each.entry.config if each.entry else None)
-            each = replace(each, changed=not is_same, changes="" if is_same else words)
+            each = replace(each, changed=not _is_same(was, each.entry), changes=_words(was, each.entry))
         compared.append(each)
     return compared
+
+
+def _is_same(was: Entry | None, now: Entry | None) -> bool:
+    return was is not None and now is not None and was.version == now.version
+
+
+def _words(was: Entry | None, now: Entry | None) -> str:
+    return "" if _is_same(was, now) else changes(was.config if was else None, now.config if now else None)
 
 
 def _last_good(contents: Contents) -> list[str]:

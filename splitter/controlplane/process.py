@@ -18,7 +18,7 @@ from pathlib import Path
 from aiohttp import web
 
 from splitter.channel import Frame, Kind
-from splitter.controlplane.api.control import PLAIN, Applied, Decide, Terms
+from splitter.controlplane.api.control import PLAIN, Applied, Decide, Previewed, Terms
 from splitter.controlplane.app import make_app, refuse_python_parser
 from splitter.controlplane.changes import Wish
 from splitter.controlplane.follow import Following, Life, Outcome
@@ -126,6 +126,9 @@ class ControlPlane:
 
     async def change(self, name: str, decide: Decide, author: str, terms: Terms = PLAIN) -> Applied:
         return await self._rounds.change(Wish(name, decide, author, time.monotonic(), terms))
+
+    async def preview(self, name: str, decide: Decide, author: str, terms: Terms = PLAIN) -> Previewed:
+        return await self._rounds.preview(Wish(name, decide, author, time.monotonic(), terms))
 
     async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:
         return await self._store.history(name, limit)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from splitter.controlplane.api.control import Applied
+from splitter.controlplane.api.control import Applied, Previewed
 from splitter.controlplane.changes import Wish
 from splitter.controlplane.follow import Outcome
 from splitter.controlplane.metrics import Metrics, Result
@@ -34,6 +34,8 @@ class Follower(Protocol):
 
     async def change(self, wishes: Sequence[Wish]) -> list[Applied | SplitterError]: ...
 
+    async def preview(self, wish: Wish) -> Previewed: ...
+
     async def publish_again(self) -> None: ...
 
 
@@ -51,6 +53,14 @@ class _Waiting:
     answer: asyncio.Future[Applied]
 
 
+@dataclass(frozen=True, slots=True)
+class _Looking:
+    """A wish that nobody wants done yet, and who waits for what it would do."""
+
+    wish: Wish
+    answer: asyncio.Future[Previewed]
+
+
 class Rounds:
     """A fault in a round is reported, told to who asked, and the old configuration goes on."""
 
@@ -62,6 +72,7 @@ class Rounds:
         self._wake = asyncio.Event()
         self._asked: list[asyncio.Future[Outcome]] = []
         self._wishes: list[_Waiting] = []
+        self._previews: list[_Looking] = []
         self._look = False
         self._forced = False
         self._again = False
@@ -97,6 +108,22 @@ class Rounds:
         self._wishes.append(waiting)
         self._wake.set()
         return await waiting.answer
+
+    async def preview(self, wish: Wish) -> Previewed:
+        """What a wish would do, upon everything that was wished before.
+
+        Raises:
+            NoCapacity: as of `change`.
+            SplitterError: it would not be done.
+        """
+        if self._ended:
+            raise _ending()
+        if len(self._previews) >= MOST_WAITING:
+            raise NoCapacity(f"{MOST_WAITING} dry runs wait already")
+        looking = _Looking(wish, asyncio.get_running_loop().create_future())
+        self._previews.append(looking)
+        self._wake.set()
+        return await looking.answer
 
     def force(self) -> None:
         """A forced look soon, whose outcome nobody waits for."""
@@ -134,12 +161,15 @@ class Rounds:
             _tell(asked, _ending())
         for waiting in self._wishes:
             _tell(waiting.answer, _ending())
+        for looking in self._previews:
+            _tell(looking.answer, _ending())
 
     async def _round(self) -> None:
         asked, self._asked = self._asked, []
         forced, self._forced = self._forced or bool(asked), False
         again, self._again = self._again, False
         look, self._look = self._look or forced, False
+        previews, self._previews = self._previews, []  # now, and looked at last: upon every wish that came before
         if look:
             await self._look_round(asked, forced)
         if again:
@@ -147,6 +177,8 @@ class Rounds:
         if self._wishes:
             wishes, self._wishes = self._wishes, []
             await self._change_round(wishes)
+        for looking in previews:
+            await self._preview(looking)
 
     async def _look_round(self, asked: Sequence[asyncio.Future[Outcome]], forced: bool) -> None:
         answer: Outcome | SplitterError
@@ -177,6 +209,17 @@ class Rounds:
         for each, answer in zip(waiting, answers, strict=True):
             self._metrics.count_change(each.wish.origin, _result(answer))
             _tell(each.answer, answer)
+
+    async def _preview(self, looking: _Looking) -> None:
+        answer: Previewed | SplitterError
+        try:
+            answer = await self._following.preview(looking.wish)
+        except SplitterError as exc:
+            answer = exc
+        except Exception as exc:  # noqa: BLE001 - as above; nothing was changed
+            self._complain(exc)
+            answer = InternalError("the dry run has failed; splitter's log says how")
+        _tell(looking.answer, answer)
 
     def _failed(self, exc: Exception) -> SplitterError:
         """It may have failed between two steps: a later round loads everything again and publishes all that is in force."""

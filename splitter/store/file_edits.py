@@ -5,24 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from splitter.config.parse import MAX_BYTES
 from splitter.config.rewrite import CannotEdit, new_file, rewritten
 from splitter.config.source import Drafted, Source
-from splitter.config.template import EDITOR_LINE
 from splitter.errors import Conflict, InternalError, SplitterError
 from splitter.store import file_choice
 from splitter.store.books import Books
 from splitter.store.decided import Answer, Decided, Wish, decide, unknown
-from splitter.store.interface import NO_VERSION, Put
+from splitter.store.file_diff import file_diff
+from splitter.store.interface import NO_VERSION, Entry, Preview, Put
 from splitter.store.ledger import LedgerError
 from splitter.store.replace import Disk, check_removable, check_writable, content, create_file, remove_file, replace_file
-from splitter.store.schema_file import lay_schema
 from splitter.store.sources import Sources
 
-_HEAD = EDITOR_LINE + "# Created through the API. Edit it as you like: splitter follows, and later calls keep comments and order.\n"
+_HEAD = "# Created through the API. Edit it as you like: splitter follows, and later calls keep comments and order.\n"
 _EMPTIED = b"# The endpoint of this file was deleted through the API.\nendpoints: {}\n"
 
 
@@ -80,6 +78,33 @@ class FileEdits:
         for file, wishes in by_file.items():
             answers.update(self._applied(file, wishes))
         return [self._as_written(answers[index]) for index in range(len(puts))]
+
+    def preview(self, put: Put) -> Preview:
+        """What `apply` would do with that wish alone.
+
+        Raises:
+            SplitterError: what `apply` would answer.
+        """
+        file = self._file_for(put, {})
+        decided = decide(file, [(0, put)], self._books, self._sources.resolve)
+        answer = decided.answers[0]
+        if isinstance(answer, SplitterError):
+            raise answer
+        if not decided.steps:
+            return Preview(answer, file)
+        try:
+            edit = self._edit(file, decided)
+        except _Unwritable as exc:
+            raise exc.error from exc
+        return Preview(self._as_edited(answer, edit), file, file_diff(file, edit.old, edit.new))
+
+    def _as_edited(self, entry: Entry | None, edit: _Edit) -> Entry | None:
+        """The entry with the places that it would have; without an id where that would be a new one."""
+        if entry is None or edit.new is None:
+            return entry
+        (written,) = (drafted for drafted in edit.new.endpoints if drafted.draft.name == entry.name)
+        key = entry.id if entry.name in self._books.entries else ""
+        return replace(entry, drafted=written, config=self._sources.resolve(written), id=key)
 
     def _file_for(self, put: Put, files: Mapping[str, str]) -> str:
         entry = self._books.entries.get(put.name)
@@ -203,8 +228,6 @@ class FileEdits:
                 remove_file(edit.file, old.data, disk=self._disk)
         elif old is None:
             create_file(edit.file, new.data, disk=self._disk)
-            with suppress(OSError):  # a file without help in an editor is as good a configuration
-                lay_schema(os.path.dirname(edit.file))
         elif old.data != new.data:
             replace_file(edit.file, new.data, expected=old.data, disk=self._disk)
 

@@ -22,7 +22,7 @@ from splitter.errors import InternalError, NoConfiguration, SplitterError, Start
 from splitter.store.books import Books, Wall
 from splitter.store.file_edits import FileEdits
 from splitter.store.files import FileWatch, Look
-from splitter.store.interface import Contents, Entry, Put, Record
+from splitter.store.interface import Contents, Entry, Preview, Put, Record
 from splitter.store.ledger import MOST_VERSIONS, Ledger, LedgerError
 from splitter.store.replace import DISK, Disk
 from splitter.store.sources import Gathered, Sources
@@ -73,7 +73,7 @@ class FileStore:
         self._thread = ThreadPoolExecutor(1, "store")
         self._is_closed = False
 
-    # --- the five calls -------------------------------------------------------------------------------------------------------
+    # --- the calls ------------------------------------------------------------------------------------------------------------
 
     async def load_all(self, *, fresh: bool = False) -> Contents:
         async with self._turn:
@@ -84,9 +84,16 @@ class FileStore:
 
     async def put_if(self, puts: Sequence[Put]) -> Sequence[Entry | SplitterError | None]:
         async with self._turn:
-            if self._books is None:
-                raise RuntimeError("load_all comes first")
-            return await self._run(FileEdits(self._paths, self._sources, self._books, self._disk).apply, puts)
+            return await self._run(self._edits().apply, puts)
+
+    async def preview(self, put: Put) -> Preview:
+        async with self._turn:
+            return await self._run(self._edits().preview, put)
+
+    def _edits(self) -> FileEdits:
+        if self._books is None:
+            raise RuntimeError("load_all comes first")
+        return FileEdits(self._paths, self._sources, self._books, self._disk)
 
     async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:
         if self._ledger is None:

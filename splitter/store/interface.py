@@ -1,4 +1,4 @@
-"""Where configuration lives, as the control plane sees it: files first, shared stores behind the same five calls.
+"""Where configuration lives, as the control plane sees it: files first, shared stores behind the same calls.
 
 A store keeps one thing by name: what an endpoint shall do, as it was drafted, with a version that rises by one with every change of
 it. It says nothing about who serves that; publishing is the control plane's.
@@ -75,6 +75,17 @@ class Put:
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """What a wish would do. `entry` is what `put_if` would answer, its `id` empty if the endpoint would be made anew. `file` would be
+    written, as it is shown in messages, and `diff` is what would be different in it, as `diff -u` tells it. Both are empty in a store
+    without files, and `diff` where nothing would be different."""
+
+    entry: Entry | None
+    file: str = ""
+    diff: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Contents:
     """Everything that may be put in force. What else a person should know comes with it, as whole lines:
 
@@ -95,7 +106,7 @@ class Contents:
 
 
 class Store(Protocol):
-    """Calls come from one event loop. `load_all` and `put_if` may come at any time and are done one after another."""
+    """Calls come from one event loop. `load_all`, `put_if` and `preview` may come at any time and are done one after another."""
 
     async def load_all(self, *, fresh: bool = False) -> Contents:
         """Everything as it is stored now. `fresh` trusts nothing that was read before, and waits for what is being written.
@@ -116,6 +127,13 @@ class Store(Protocol):
             ReadOnly                 the place cannot be written
             ConfigError              the target is not valid here, for example a model that nobody has registered
             InternalError            the place failed; the message says how
+        """
+
+    async def preview(self, put: Put) -> Preview:
+        """What a wish would do if it were put now; nothing is changed, and no number is given.
+
+        Raises:
+            SplitterError: it would not be done; as `put_if` would answer it, so far as that can be known without a change.
         """
 
     async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:

@@ -9,7 +9,7 @@ from aiohttp import http_parser, web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
-from splitter.controlplane.api.control import PLAIN, Applied, Decide, Terms
+from splitter.controlplane.api.control import PLAIN, Applied, Decide, Previewed, Terms
 from splitter.controlplane.app import make_app, refuse_python_parser
 from splitter.controlplane.follow import Outcome
 from splitter.controlplane.publisher import InForce
@@ -45,6 +45,9 @@ class FakeControl:
         return self._in_force.entries
 
     async def change(self, name: str, decide: Decide, author: str, terms: Terms = PLAIN) -> Applied:
+        raise NoCapacity("draining")
+
+    async def preview(self, name: str, decide: Decide, author: str, terms: Terms = PLAIN) -> Previewed:
         raise NoCapacity("draining")
 
     async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:

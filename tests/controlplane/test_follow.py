@@ -7,6 +7,7 @@ import io
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,7 +23,7 @@ from splitter.controlplane.changes import Wish
 from splitter.controlplane.follow import Following, Life, Outcome
 from splitter.controlplane.publisher import Step
 from splitter.controlplane.report import Report
-from splitter.errors import StartError
+from splitter.errors import Conflict, NoCapacity, StartError
 from splitter.store.file_store import FileStore
 from splitter.store.interface import Entry
 from splitter.store.ledger import Ledger
@@ -291,6 +292,35 @@ async def test_a_change_is_told_with_what_it_came_from(folder: Path) -> None:
         f"multi-model v3: challenger 50 → 10 ({folder}/config/a.yaml:5, rollback to v1)",
     ]
     assert [record.origin for record in await process.store.history("multi-model")] == ["rollback", "api", "file"]
+
+
+async def test_a_dry_run_publishes_and_writes_nothing(folder: Path) -> None:
+    process = Process(folder)
+    await process.start()
+    before = (folder / "config" / "a.yaml").read_bytes()
+    preview = await process.following.preview(moved_to(50))
+    assert (preview.changes, preview.file) == ("challenger 10 → 50", f"{folder}/config/a.yaml")
+    assert preview.entry is not None
+    assert preview.entry.version == 2
+    assert "\n-      challenger: {url: http://127.0.0.1:2, traffic: 10}\n+" in preview.diff
+    with pytest.raises(Conflict):
+        await process.following.preview(moved_to(50, expected=2))
+    same = await process.following.preview(moved_to(10))
+    assert (same.changes, same.diff) == ("", "")
+    assert (folder / "config" / "a.yaml").read_bytes() == before
+    assert (len(process.published), process.said()) == (1, [])
+    (applied,) = await process.following.change([moved_to(50)])
+    assert isinstance(applied, Applied)
+    assert applied.entry == replace(preview.entry, updated_ms=applied.entry.updated_ms if applied.entry else 0)
+
+
+async def test_a_dry_run_without_a_slot_to_count_in(folder: Path) -> None:
+    process = Process(folder, slots=10)
+    await process.start()
+    with pytest.raises(NoCapacity, match="they are all taken"):
+        await process.following.preview(moved_to(50))
+    (answer,) = await process.following.change([moved_to(50)])
+    assert isinstance(answer, NoCapacity)
 
 
 async def test_changes_in_one_publication_are_told_each_for_itself(folder: Path) -> None:

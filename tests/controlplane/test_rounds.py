@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from splitter.config.source import Drafted
-from splitter.controlplane.api.control import Applied, Terms
+from splitter.controlplane.api.control import Applied, Previewed, Terms
 from splitter.controlplane.changes import Wish
 from splitter.controlplane.follow import Outcome
 from splitter.controlplane.metrics import CHANGE_WORDS, Metrics, View
@@ -54,6 +54,13 @@ class FakeFollowing:
         if self.outcomes and isinstance(self.outcomes[0], Exception):
             raise self.outcomes.pop(0)  # type: ignore[misc]  # looked at the line before
         return [Conflict(wish.name) if wish.name in self.refusing else DONE for wish in wishes]
+
+    async def preview(self, wish: Wish) -> Previewed:
+        if wish.name in self.refusing:
+            raise Conflict(wish.name)
+        if wish.name == "bug":
+            raise RuntimeError("a bug")
+        return Previewed(None, f"after {len(self.changes)} changes", "", "")
 
     async def look(self, *, forced: bool = False) -> Outcome:
         self.looks.append(forced)
@@ -161,6 +168,54 @@ async def test_a_fault_in_a_change_is_told_to_everyone_who_wished() -> None:
         assert [type(answer) for answer in answers] == [InternalError, InternalError]
         assert "RuntimeError: a bug" in scene.err.getvalue()
         assert await scene.rounds.change(wish("c")) == DONE
+
+
+async def test_a_dry_run_comes_after_what_was_wished_before() -> None:
+    following = FakeFollowing()
+    following.refusing = {"c"}
+    following.gate.clear()
+    async with running(following) as scene:
+        first = asyncio.create_task(scene.rounds.change(wish("a")))
+        await following.changing.wait()
+        dry = asyncio.create_task(scene.rounds.preview(wish("a")))
+        second = asyncio.create_task(scene.rounds.change(wish("a")))
+        await asyncio.sleep(0)
+        assert not dry.done()
+        following.gate.set()
+        assert (await dry).changes == "after 2 changes"
+        assert (await first, await second) == (DONE, DONE)
+        with pytest.raises(Conflict):
+            await scene.rounds.preview(wish("c"))
+    assert following.changes == [["a"], ["a"]]
+    assert [scene.words[word] for key, word in CHANGE_WORDS.items() if key[1] != "applied"] == [0] * 9
+
+
+async def test_a_fault_in_a_dry_run_is_told_and_changes_nothing() -> None:
+    following = FakeFollowing()
+    async with running(following) as scene:
+        with pytest.raises(InternalError, match="the dry run has failed"):
+            await scene.rounds.preview(wish("bug"))
+        assert "RuntimeError: a bug" in scene.err.getvalue()
+        assert await scene.rounds.change(wish("a")) == DONE
+    assert not following.published_again.is_set()
+
+
+async def test_no_dry_run_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("splitter.controlplane.rounds.MOST_WAITING", 1)
+    following = FakeFollowing()
+    following.gate.clear()
+    async with running(following) as scene:
+        changing = asyncio.create_task(scene.rounds.change(wish("a")))
+        await following.changing.wait()
+        waiting = asyncio.create_task(scene.rounds.preview(wish("b")))
+        await asyncio.sleep(0)
+        with pytest.raises(NoCapacity, match="wait already"):
+            await scene.rounds.preview(wish("c"))
+        following.gate.set()
+        assert await changing == DONE
+        await waiting
+    with pytest.raises(NoCapacity, match="draining"):
+        await scene.rounds.preview(wish("d"))
 
 
 async def test_too_many_wishes_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import contextlib
 import string
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -379,6 +380,67 @@ class StoreConformance:
             assert seen.config.fingerprint() == prints[seen.version]
         authors = {answer.version: str(share) for share, answer in zip(shares, answers, strict=True)}
         assert [record.author for record in await store.history("m", len(shares))] == [authors[at] for at in sorted(authors, reverse=True)]
+
+    # --- previews -------------------------------------------------------------------------------------------------------------
+
+    async def test_a_preview_is_what_a_put_would_answer_and_changes_nothing(self, store: Store) -> None:
+        first = await put(store, "m", canary(10))
+        before, history = await stored(store), list(await store.history("m"))
+        preview = await store.preview(Put("m", canary(20), first.version, "bob"))
+        assert preview.entry is not None
+        assert await stored(store) == before
+        assert list(await store.history("m")) == history
+        done = await put(store, "m", canary(20), first.version, "bob")
+        assert facts(replace(preview.entry, updated_ms=done.updated_ms)) == facts(done)
+
+    async def test_a_preview_of_a_new_endpoint_has_no_id(self, store: Store) -> None:
+        preview = await store.preview(Put("m", canary(10), NO_VERSION, "ann"))
+        assert is_about(preview.entry, canary(10))
+        assert preview.entry is not None
+        assert preview.entry.id == ""
+        assert await stored(store) == {}
+        assert list(await store.history("m")) == []
+        assert (await put(store, "m", canary(10), NO_VERSION)).version == preview.entry.version
+
+    async def test_a_preview_of_a_removal(self, store: Store) -> None:
+        first = await put(store, "m", canary(10))
+        assert (await store.preview(Put("m", None, first.version))).entry is None
+        assert await stored(store) == {"m": facts(first)}
+
+    async def test_a_preview_of_what_is_there(self, store: Store) -> None:
+        first = await put(store, "m", canary(10))
+        preview = await store.preview(Put("m", canary(10), first.version, "bob"))
+        assert preview.entry is not None
+        assert facts(preview.entry) == facts(first)
+        assert preview.diff == ""
+
+    async def test_a_preview_is_refused_as_the_put_would_be(self, store: Store) -> None:
+        await put(store, "m", canary(10))
+        wishes = [
+            Put("m", canary(20), NO_VERSION),
+            Put("m", canary(20), 7),
+            Put("m", registered("m", ("model-Z", "1"))),
+            Put("n", None),
+            Put("n", canary(20, "n"), 1),
+        ]
+        refusals: list[SplitterError] = []
+        for wish in wishes:
+            with pytest.raises(SplitterError) as caught:
+                await store.preview(wish)
+            refusals.append(caught.value)
+        assert [(type(each), each.message) for each in refusals] == [
+            (type(answer), answer.message) for answer in await store.put_if(wishes) if isinstance(answer, SplitterError)
+        ]
+
+    async def test_previews_come_between_puts(self, store: Store) -> None:
+        first = await put(store, "m", canary(0))
+        shares = range(1, 11)
+        puts = [asyncio.create_task(put(store, "m", canary(share))) for share in shares]
+        previews = [asyncio.create_task(store.preview(Put("m", canary(50)))) for _ in shares]
+        for preview in await asyncio.gather(*previews):
+            assert preview.entry is not None
+            assert preview.entry.version > first.version
+        assert [answer.version for answer in await asyncio.gather(*puts)] == [first.version + share for share in shares]
 
     # --- what stays -----------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from splitter.config.body import create_body
 from splitter.config.compiled import EndpointConfig, compile_sources
 from splitter.config.source import Drafted, Source
 from splitter.errors import AlreadyExists, ConfigError, Conflict, SplitterError, UnknownEndpoint
-from splitter.store.interface import NO_VERSION, Contents, Entry, Put, Record
+from splitter.store.interface import NO_VERSION, Contents, Entry, Preview, Put, Record
 
 Answer = Entry | SplitterError | None
 
@@ -55,6 +55,12 @@ class MemoryStore:
             event.set()
         return answers
 
+    async def preview(self, put: Put) -> Preview:
+        async with self._turn:
+            made = self._made(put)
+            is_new = made is not None and put.name not in self._place.entries
+            return Preview(replace(made, id="") if made is not None and is_new else made)
+
     async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:
         return self._place.records.get(name, [])[::-1][:limit]
 
@@ -82,25 +88,33 @@ class MemoryStore:
             return exc
 
     def _put(self, put: Put) -> Entry | None:
+        entries = self._place.entries
+        entry = self._made(put)
+        if entry is None:
+            gone = entries.pop(put.name)
+            self._remember(put, replace(gone, version=self._next(put.name), updated_ms=self._place.clock_ms()))
+        elif entry is not entries.get(put.name):
+            entries[put.name] = entry
+            self._remember(put, entry)
+        return entry
+
+    def _made(self, put: Put) -> Entry | None:
+        """What the wish comes to, before it is stored."""
         place, now = self._place, self._place.clock_ms()
         current = place.entries.get(put.name)
         _check_expected(put, current)
-        records = place.records.get(put.name, [])
-        version = records[-1].version + 1 if records else 1
         if put.target is None:
-            gone = place.entries.pop(put.name)
-            self._remember(put, replace(gone, version=version, updated_ms=now))
             return None
         config = place.resolve(put.target)
         if current is None:
-            entry = Entry(put.target, config, version, place.new_id(), put.author, now, now)
-        elif current.config.fingerprint() == config.fingerprint():
+            return Entry(put.target, config, self._next(put.name), place.new_id(), put.author, now, now)
+        if current.config.fingerprint() == config.fingerprint():
             return current
-        else:
-            entry = replace(current, drafted=put.target, config=config, version=version, updated_ms=now)
-        place.entries[put.name] = entry
-        self._remember(put, entry)
-        return entry
+        return replace(current, drafted=put.target, config=config, version=self._next(put.name), updated_ms=now)
+
+    def _next(self, name: str) -> int:
+        records = self._place.records.get(name, [])
+        return records[-1].version + 1 if records else 1
 
     def _remember(self, put: Put, entry: Entry) -> None:
         mark, document = (entry.config.fingerprint(), create_body(entry.drafted)) if put.target else ("", None)

@@ -1,4 +1,5 @@
-"""The way of every call that changes an endpoint: what it expects is read, the change is made, and what became of it is answered."""
+"""The way of every call that changes an endpoint: what it expects is read, the change is made, and what became of it is answered; or, in
+a dry run, what would become of it."""
 
 from __future__ import annotations
 
@@ -8,10 +9,12 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from splitter.config.problems import quoted
 from splitter.config.whole_percent import warnings_of
-from splitter.controlplane.api.control import CONTROL, Applied, Decide, Terms
+from splitter.controlplane.api.control import CONTROL, Applied, Decide, Previewed, Terms
 from splitter.controlplane.api.described import detailed
 from splitter.controlplane.api.if_match import expected_of, tag_of
+from splitter.errors import InvalidParameter
 from splitter.store.interface import Entry
 
 ANONYMOUS = "anonymous"
@@ -34,10 +37,26 @@ async def changed(
 
     The answer is what is `told` of it then, nothing of one that is no more, and beside it what was done, unless it `is_plain`.
     """
+    control, name = request.app[CONTROL], name or request.match_info["name"]
     terms = Terms(expected_of(request), back_to)
-    applied = await request.app[CONTROL].change(name or request.match_info["name"], decide, ANONYMOUS, terms)
+    if _is_dry_run(request):
+        preview = await control.preview(name, decide, ANONYMOUS, terms)
+        return answer({**(told(preview.entry, True) if preview.entry is not None else {}), **_prospect(preview)})
+    applied = await control.change(name, decide, ANONYMOUS, terms)
     document = told(applied.entry, applied.held) if applied.entry is not None else {}
     return answer(document if is_plain else {**document, **_account(applied)}, applied.entry)
+
+
+def _is_dry_run(request: web.Request) -> bool:
+    text = request.query.get("dry_run")
+    if text not in (None, "true", "false"):
+        raise InvalidParameter(f"dry_run: expected true or false, not {quoted(text)}")
+    return text == "true"
+
+
+def _prospect(preview: Previewed) -> dict[str, Any]:
+    """As `_account`, of what was not done."""
+    return {"dry_run": True, "changes": preview.changes, "file": preview.file, "diff": preview.diff}
 
 
 def _account(applied: Applied) -> dict[str, Any]:

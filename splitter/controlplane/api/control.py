@@ -44,6 +44,16 @@ class Applied:
     changes: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    """What a change would do: the endpoint as it would be (see `store.Preview`), `changes` in words, and the difference of its file."""
+
+    entry: Entry | None
+    changes: str
+    file: str
+    diff: str
+
+
 class Control(Protocol):
     """Calls come from the event loop of the application."""
 
@@ -57,6 +67,13 @@ class Control(Protocol):
         Raises:
             Conflict: it is not at the version that `terms` expect.
             SplitterError: raised by `decide`, or of the store (see `Store.put_if`). As above, nothing was changed.
+        """
+
+    async def preview(self, name: str, decide: Decide, author: str, terms: Terms = PLAIN) -> Previewed:
+        """What `change` would do now. Nothing is changed.
+
+        Raises:
+            SplitterError: as of `change`, so far as that can be known without a change.
         """
 
     async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:

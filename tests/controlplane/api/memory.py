@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from splitter.config.compiled import changes, compile_sources
 from splitter.config.source import Source, read_source
-from splitter.controlplane.api.control import PLAIN, Applied, Decide, Terms
+from splitter.controlplane.api.control import PLAIN, Applied, Decide, Previewed, Terms
 from splitter.controlplane.changes import Wish
 from splitter.controlplane.follow import Outcome
 from splitter.controlplane.publisher import InForce
@@ -54,6 +54,16 @@ class MemoryControl:
         words = changes(was.config if was else None, now.config if now else None)
         return Applied(now, self.workers == self.of, self.workers, self.of, 1.23456, bool(words), words)
 
+    async def preview(self, name: str, decide: Decide, author: str, terms: Terms = PLAIN) -> Previewed:
+        """A word in place of a diff."""
+        was = self._entries.get(name)
+        target = Wish(name, decide, author, terms=terms).target(was)
+        if self.refusal is not None:
+            raise self.refusal
+        now = None if target is None else self._made(name, Source("config/api.yaml", b"", endpoints=(target,)))
+        words = "" if now is was else changes(was.config if was else None, now.config if now else None)
+        return Previewed(now, words, f"config/{name}.yaml", "" if now is was else f"a diff of {name}\n")
+
     async def history(self, name: str, limit: int | None = None) -> Sequence[Record]:
         return self._records.get(name, [])[::-1][:limit]
 
@@ -97,6 +107,15 @@ class MemoryControl:
         return []
 
     def _entry(self, name: str, source: Source, origin: Origin = "file") -> Entry:
+        entry = self._made(name, source)
+        if entry is not self._entries.get(name):
+            self._changes += 1
+            self.versions[name] = entry.version
+            self._records.setdefault(name, []).append(record_of(entry, Stamp(entry.updated_ms, origin, str, "anonymous"), "", ""))
+        return entry
+
+    def _made(self, name: str, source: Source) -> Entry:
+        """What it would be, before anything is changed."""
         compiled = compile_sources([self._models, source])
         if compiled.problems:
             raise ConfigError([str(problem) for problem in compiled.problems])
@@ -105,13 +124,9 @@ class MemoryControl:
         before = self._entries.get(name)
         if before is not None and before.config.fingerprint() == config.fingerprint():
             return before
-        self._changes += 1
-        self.versions[name] = self.versions.get(name, 0) + 1
-        now = START_MS + 1000 * self._changes
-        made = (before.id, before.creator, before.created_ms) if before is not None else (f"{self._changes:032x}", "anonymous", now)
-        entry = Entry(drafted, config, self.versions[name], *made, now)
-        self._records.setdefault(name, []).append(record_of(entry, Stamp(now, origin, str, "anonymous"), "", ""))
-        return entry
+        now, version = START_MS + 1000 * (self._changes + 1), self.versions.get(name, 0) + 1
+        made = (before.id, before.creator, before.created_ms) if before is not None else (f"{self._changes + 1:032x}", "anonymous", now)
+        return Entry(drafted, config, version, *made, now)
 
     def _remove(self, name: str) -> None:
         gone = self._entries.pop(name)

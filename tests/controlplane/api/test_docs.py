@@ -39,13 +39,14 @@ def calls() -> list[tuple[str, str, bytes | None, dict[str, str]]]:
 
 async def test_every_call_of_the_page_succeeds(call: Call, control: MemoryControl) -> None:
     answers = [await call(method, path, body, **fields) for method, path, body, fields in calls()]
-    assert [answer.status for answer in answers] == [200] * 10
-    created, moved, all_to_one, tagged, read, expecting, versions, back, deleted, again = (answer.document for answer in answers)
+    assert [answer.status for answer in answers] == [200] * 11
+    created, moved, all_to_one, tagged, read, expecting, dry, versions, back, deleted, again = (answer.document for answer in answers)
     shares = [
         [route["traffic_percentage"] for route in each["config"]["traffic_config"]["routes"]]
-        for each in (created, moved, all_to_one, expecting, back, again)
+        for each in (created, moved, all_to_one, expecting, dry, back, again)
     ]
-    assert shares == [[90, 10], [50, 50], [0, 100], [75, 25], [90, 10], [90, 10]]
+    assert shares == [[90, 10], [50, 50], [0, 100], [75, 25], [20, 80], [90, 10], [90, 10]]
+    assert dry["dry_run"]
     assert tagged["tags"] == read["tags"] == [{"key": "team", "value": "ads"}]
     assert [row["config_version"] for row in versions["versions"]] == [5, 4, 3, 2, 1]
     assert deleted == {}
