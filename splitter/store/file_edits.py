@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from splitter.config.parse import MAX_BYTES
 from splitter.config.rewrite import CannotEdit, new_file, rewritten
 from splitter.config.source import Drafted, Source
+from splitter.config.template import EDITOR_LINE
 from splitter.errors import Conflict, InternalError, SplitterError
 from splitter.store import file_choice
 from splitter.store.books import Books
@@ -18,9 +20,10 @@ from splitter.store.file_diff import file_diff
 from splitter.store.interface import NO_VERSION, Entry, Preview, Put
 from splitter.store.ledger import LedgerError
 from splitter.store.replace import Disk, check_removable, check_writable, content, create_file, remove_file, replace_file
+from splitter.store.schema_file import lay_schema
 from splitter.store.sources import Sources
 
-_HEAD = "# Created through the API. Edit it as you like: splitter follows, and later calls keep comments and order.\n"
+_HEAD = EDITOR_LINE + "# Created through the API. Edit it as you like: splitter follows, and later calls keep comments and order.\n"
 _EMPTIED = b"# The endpoint of this file was deleted through the API.\nendpoints: {}\n"
 
 
@@ -228,6 +231,8 @@ class FileEdits:
                 remove_file(edit.file, old.data, disk=self._disk)
         elif old is None:
             create_file(edit.file, new.data, disk=self._disk)
+            with suppress(OSError):  # a file without help in an editor is as good a configuration
+                lay_schema(os.path.dirname(edit.file))
         elif old.data != new.data:
             replace_file(edit.file, new.data, expected=old.data, disk=self._disk)
 
