@@ -44,6 +44,7 @@ class Settings:
     history: int = 200  # versions kept of each endpoint
     access_log: str = ""  # an absolute path, `-` for standard output; empty: none is written
     access_log_sample: float = 1.0  # the share of the requests that stand in it
+    log_format: str = "text"  # of splitter's own lines: one of `log_line.FORMS`
     limits: Limits = field(default_factory=Limits)
 
 

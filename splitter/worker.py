@@ -21,6 +21,7 @@ from splitter.channel import Frame, FrameReader, Kind, encode
 from splitter.dataplane.acceptor import Acceptor
 from splitter.dataplane.access_log import open_access_log
 from splitter.dataplane.plane import DataPlane
+from splitter.log_line import Formatter, Stream
 from splitter.settings import WorkerStart, loads
 from splitter.shared_memory import PID, Layout, attach
 from splitter.telemetry.slab import settle_stripe
@@ -161,8 +162,10 @@ async def serve(start: WorkerStart) -> None:
 
 
 def main() -> None:
-    logging.basicConfig(format="splitter: %(message)s", stream=sys.stderr, level=logging.INFO)
     start = loads(WorkerStart, sys.argv[1])
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Formatter(Stream(sys.stderr, start.settings.log_format).is_json))
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
     # The data plane makes no reference cycles, so what is counted here is almost always alive: look rarely.
     gc.set_threshold(50_000, 20, 100)
     uvloop.run(serve(start))

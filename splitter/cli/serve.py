@@ -14,6 +14,7 @@ from splitter.cli.flags import DEFAULT_PATH, SETTINGS, default_state_dir
 from splitter.cli.terminal import fail
 from splitter.cpus import usable_workers
 from splitter.errors import NoConfiguration, StartError
+from splitter.log_line import FORMS
 from splitter.settings import Limits, Settings
 
 MOST_WORKERS = 256
@@ -77,6 +78,13 @@ _WORKERS = click.option(
     metavar="FRACTION",
     help="Share of the requests that stand in it; failures always do.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(FORMS),
+    default="auto",
+    show_default=True,
+    help="splitter's own lines; auto: text on a terminal, JSON elsewhere.",
+)
 def serve(
     paths: tuple[str, ...],
     host: str,
@@ -90,6 +98,7 @@ def serve(
     drain_timeout: float,
     access_log: str | None,
     access_log_sample: float,
+    log_format: str,
 ) -> None:
     """Serve what the YAML files in PATH say, and follow every edit of them.
 
@@ -118,6 +127,7 @@ def serve(
         history=history,
         access_log=log,
         access_log_sample=access_log_sample,
+        log_format=log_format,
         limits=Limits(connections=max_connections, body_bytes=max_body_mb * _MB),
     )
     sys.exit(supervisor.run(settings))

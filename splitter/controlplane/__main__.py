@@ -18,7 +18,7 @@ def main() -> int:
     # the channel alone ends it.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
-    return uvloop.run(run(start, Report()))
+    return uvloop.run(run(start, Report(form=start.settings.log_format)))
 
 
 if __name__ == "__main__":

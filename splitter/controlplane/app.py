@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -117,7 +116,7 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
     except ConnectionError:
         raise  # the client has gone; aiohttp deals with it
     except Exception as exc:  # noqa: BLE001 - the last stop: a fault in one handler must not end the process
-        request.app[REPORT].complain(*"".join(traceback.format_exception(exc)).splitlines())
+        request.app[REPORT].fault(exc)
         return _answer(InternalError("splitter has failed at this request; its log says how"))
 
 

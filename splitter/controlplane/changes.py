@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from splitter.config.compiled import EndpointConfig
 from splitter.config.source import Drafted
 from splitter.controlplane.api.control import PLAIN, Decide, Terms
+from splitter.controlplane.publisher import Cause
 from splitter.errors import SplitterError
 from splitter.store.interface import ANY_VERSION, NO_VERSION, Entry, Origin, Put, Store
 
@@ -30,9 +31,8 @@ class Wish:
         return "rollback" if self.terms.back_to else "api"
 
     @property
-    def by(self) -> str:
-        """What the change line says it came from."""
-        return f"rollback to v{self.terms.back_to}" if self.terms.back_to else "API"
+    def cause(self) -> Cause:
+        return Cause(self.origin, f"rollback to v{self.terms.back_to}" if self.terms.back_to else "API", self.author)
 
     def target(self, current: Entry | None) -> Drafted | None:
         """What `decide` makes of the endpoint as it is. Raises SplitterError: it is refused, or not at the version that was expected."""

@@ -18,7 +18,7 @@ from splitter.config.vocabulary import MAX_ENTITIES
 from splitter.controlplane import slots
 from splitter.controlplane.api.control import Applied, Previewed
 from splitter.controlplane.changes import Answer, Wish, put_all
-from splitter.controlplane.publisher import InForce, Step, first_step, full_step, keys_of, next_step
+from splitter.controlplane.publisher import Cause, InForce, Step, first_step, full_step, keys_of, next_step
 from splitter.controlplane.report import Report, plural
 from splitter.controlplane.slots import SlotTable
 from splitter.errors import ConfigError, NoCapacity, SplitterError, StartError
@@ -80,7 +80,7 @@ class Following:
                 version. A later start never ends what is being served: what is bad is held back, as after an edit.
         """
         contents = await self._store.load_all()
-        self._report.complain(*(f"splitter: {warning}" for warning in contents.warnings))
+        self._report.warn(*contents.warnings)
         self._notices = contents.notices
         first = self._life.revision == 0
         remembered = InForce(self._life.revision, contents.before, await asyncio.to_thread(self._remembered_slots))
@@ -91,9 +91,10 @@ class Following:
         step = first_step(remembered, contents.entries, contents.notices, table)
         await self._put_in_force(step, remembered.slots)
         if not first:
-            self._report.say(*step.lines)
+            self._report.changed(*step.changes)
         if first and contents.problems:
-            self._report.complain(*contents.problems, *_last_good(contents))
+            self._report.complain(*contents.problems)
+            self._report.warn(*_last_good(contents))
             self.problems = contents.problems
         else:
             self._complain_of(contents.problems, keeps_old=contents.keeps_old)
@@ -101,7 +102,7 @@ class Following:
     async def look(self, *, forced: bool = False) -> Outcome:
         """Take over what has been written. `forced` reads everything again, and waits for what is being written."""
         contents = await self._store.load_all(fresh=forced)
-        self._report.complain(*(f"splitter: {warning}" for warning in contents.warnings))
+        self._report.warn(*contents.warnings)
         self._notices = contents.notices
         try:
             step = self._step_to(contents.entries)
@@ -113,11 +114,11 @@ class Following:
             await self._put_in_force(step, self.in_force.slots)
         else:  # the same, but places in the files may have moved
             self.in_force = replace(self.in_force, entries=contents.entries)
-        lines = step.lines if step else ()
         idle = step is None and not contents.differs and contents.problems == self.problems
-        self._report.say(*lines, *contents.news)
+        self._report.changed(*(step.changes if step else ()))
+        self._report.say(*contents.news)
         self._complain_of(contents.problems, keeps_old=contents.keeps_old, again=forced)
-        return Outcome(lines, self.problems, idle)
+        return Outcome(step.lines if step else (), self.problems, idle)
 
     async def change(self, wishes: Sequence[Wish]) -> list[Applied | SplitterError]:
         """Do what is wished for, all of it in one publication. Answered when every worker holds it, or when that took too long."""
@@ -125,11 +126,11 @@ class Following:
             return [full for _ in wishes]
         before = self.in_force.entries
         done = await put_all(self._store, wishes, before)
-        by = {wish.name: wish.by for wish, answer in zip(wishes, done.answers, strict=True) if not isinstance(answer, SplitterError)}
+        by = {wish.name: wish.cause for wish, answer in zip(wishes, done.answers, strict=True) if not isinstance(answer, SplitterError)}
         step = self._step_to(done.entries, by)
         if step is not None:
             held = await self._put_in_force(step, self.in_force.slots)
-            self._report.say(*step.lines)
+            self._report.changed(*step.changes)
         else:  # who asks for what is there already wants to know as well that it is held
             held = await self._life.wait_held(max(self.in_force.since.get(wish.name, 0) for wish in wishes))
         holders = self._life.workers if held else self._life.holders(self.in_force.revision)
@@ -164,7 +165,7 @@ class Following:
             return None
         return NoCapacity(f"splitter has places for the counters of {self._life.slot_limit - 1} served models, and they are all taken")
 
-    def _step_to(self, entries: Mapping[str, Entry], by: Mapping[str, str] = MappingProxyType({})) -> Step | None:
+    def _step_to(self, entries: Mapping[str, Entry], by: Mapping[str, Cause] = MappingProxyType({})) -> Step | None:
         """Raises ConfigError: there are more served entities than telemetry slots."""
         return next_step(self.in_force, entries, self._notices, self._next_slots(self.in_force, entries), by)
 
@@ -188,7 +189,7 @@ class Following:
         self.in_force = step.after
         held = await self._publish(step)
         if not held:
-            self._report.complain(f"splitter: not every worker holds revision {step.after.revision} yet")
+            self._report.warn(f"not every worker holds revision {step.after.revision} yet")
         return held
 
     def _remembered_slots(self) -> SlotTable:
@@ -203,7 +204,7 @@ class Following:
         except OSError as exc:
             if table.released:  # a successor would count two entities in one slot
                 raise
-            self._report.complain(f"splitter: {self._life.slots_file} cannot be written ({exc}); counters may begin again at 0")
+            self._report.warn(f"{self._life.slots_file} cannot be written ({exc}); counters may begin again at 0")
 
     # --- answers --------------------------------------------------------------------------------------------------------------
 
@@ -220,7 +221,7 @@ class Following:
         if problems and (again or problems != self.problems):
             self._report.complain(*problems)
             if keeps_old:
-                self._report.complain(f"splitter: {plural(len(problems), 'error')}: what was in force before stays in force")
+                self._report.warn(f"{plural(len(problems), 'error')}: what was in force before stays in force")
         self.problems = problems
 
 
@@ -248,4 +249,4 @@ def _words(was: Entry | None, now: Entry | None) -> str:
 
 def _last_good(contents: Contents) -> list[str]:
     """Loudly: what is listed next as served is not what the files say."""
-    return [f"splitter: STARTED WITH THE LAST GOOD VERSION: {notice}" for notice in contents.notices]
+    return [f"STARTED WITH THE LAST GOOD VERSION: {notice}" for notice in contents.notices]

@@ -10,7 +10,6 @@ import gc
 import os
 import socket
 import time
-import traceback
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -66,7 +65,7 @@ async def run(start: ControlStart, report: Report) -> int:
         await link.send(Kind.FATAL, 0, f"error: {exc.message}".encode("utf-8", "replace"))
         return 1
     except Exception as exc:  # noqa: BLE001 - the supervisor starts another one, and the log must say why
-        report.complain(*"".join(traceback.format_exception(exc)).splitlines())
+        report.fault(exc)
         return 1
     finally:
         for task in tasks:

@@ -16,7 +16,7 @@ from splitter.channel import Kind
 from splitter.config.changes import changed_at, changes
 from splitter.controlplane.slots import SlotKey, SlotTable
 from splitter.routing.document import ChangeDocument, EndpointDocument
-from splitter.store.interface import Entry
+from splitter.store.interface import Entry, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,46 @@ class InForce:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    """What a change came from. `words` stand in its line."""
+
+    origin: Origin = "file"
+    words: str = ""
+    author: str = ""
+
+
+EDIT = Cause()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is different in one endpoint. `place` is where it was written, `version` the new one, of a removed endpoint the last."""
+
+    endpoint: str
+    version: int
+    words: str
+    place: str
+    cause: Cause
+
+    @property
+    def line(self) -> str:
+        """`multi-model v3: challenger 10 → 50 (config/multi-model.yaml:5)`."""
+        by = f", {self.cause.words}" if self.cause.words else ""
+        return f"{self.endpoint} v{self.version}: {self.words} ({self.place}{by})"
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """What to publish, what is in force afterwards, and one line for each endpoint that it changes."""
+    """What to publish, what is in force afterwards, and what is different in each endpoint that it changes."""
 
     after: InForce
     kind: Kind
     document: ChangeDocument
-    lines: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return tuple(change.line for change in self.changes)
 
     @property
     def payload(self) -> bytes:
@@ -51,15 +84,19 @@ class Step:
 
 
 def first_step(remembered: InForce, entries: Mapping[str, Entry], notices: tuple[str, ...], slots: SlotTable) -> Step:
-    """Everything whole, from what is `remembered` of an earlier process; the lines are about what changed since then."""
+    """Everything whole, from what is `remembered` of an earlier process; the changes are those since then."""
     after, names = _move(remembered, entries, notices, slots)
     # The earlier process may have ended between the file and the publication: nobody knows what the workers hold.
     after = replace(after, since=dict.fromkeys(entries, after.revision))
-    return Step(after, Kind.PUBLISH_FULL, _whole(after), tuple(_line(remembered, after, name) for name in names))
+    return Step(after, Kind.PUBLISH_FULL, _whole(after), tuple(_change(remembered, after, name) for name in names))
 
 
 def next_step(
-    before: InForce, entries: Mapping[str, Entry], notices: tuple[str, ...], slots: SlotTable, by: Mapping[str, str] = MappingProxyType({})
+    before: InForce,
+    entries: Mapping[str, Entry],
+    notices: tuple[str, ...],
+    slots: SlotTable,
+    by: Mapping[str, Cause] = MappingProxyType({}),
 ) -> Step | None:
     """From `before` to `entries`; None when nothing is different. `by` says of endpoints what changed them, if no edit did."""
     after, names = _move(before, entries, notices, slots)
@@ -71,7 +108,7 @@ def next_step(
         "remove": [name for name in names if name not in entries],
         "notices": list(notices),
     }
-    return Step(after, Kind.PUBLISH_CHANGE, document, tuple(_line(before, after, name, by.get(name, "")) for name in names))
+    return Step(after, Kind.PUBLISH_CHANGE, document, tuple(_change(before, after, name, by.get(name, EDIT)) for name in names))
 
 
 def full_step(before: InForce) -> Step:
@@ -107,12 +144,11 @@ def _whole(in_force: InForce) -> ChangeDocument:
     }
 
 
-def _line(before: InForce, after: InForce, name: str, by: str = "") -> str:
-    """`multi-model v3: challenger 10 → 50 (config/multi-model.yaml:5)`."""
+def _change(before: InForce, after: InForce, name: str, cause: Cause = EDIT) -> Change:
     old, new = before.entries.get(name), after.entries.get(name)
     was, now = old.config if old else None, new.config if new else None
     place = changed_at(was, now)
     where = f"{place.file}:{place.line}" if now is not None and place.line else place.file
     entry = new or old
-    number = f" v{entry.version}" if entry is not None else ""
-    return f"{name}{number}: {changes(was, now)} ({where}{', ' + by if by else ''})"
+    assert entry is not None  # noqa: S101 - it was there before or is there now
+    return Change(name, entry.version, changes(was, now), where, cause)

@@ -1,58 +1,99 @@
 """What the person at the terminal reads: results on standard output, what is wrong on standard error.
 
-With colours where the output is a terminal, plain where it is piped. A terminal that has gone away ends nothing.
+With colours where the output is a terminal. As JSON, one object a line, it says in fields what it is about. A terminal that has gone away
+ends nothing.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from typing import TextIO
 
 from splitter import __version__
-from splitter.controlplane.publisher import InForce
+from splitter.controlplane.publisher import Change, InForce
+from splitter.log_line import PREFIX, Stream, trace_of
 from splitter.settings import Settings
 
 MOST_ENDPOINTS = 40
 """More are not listed at the start; `/-/config` has them all."""
 
 _BOLD, _DIM, _RED, _YELLOW = "1", "2", "31", "33"
+_PROBLEM = re.compile(r"(.+?:\d+(?::\d+)?): (?:error|warning): ")
 
 
 class Report:
-    """Both streams. Every call writes whole lines and flushes them."""
+    """Both streams, in one of `log_line.FORMS`. Every call writes whole lines and flushes them."""
 
-    def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
-        self._out = out or sys.stdout
-        self._err = err or sys.stderr
+    def __init__(self, out: TextIO | None = None, err: TextIO | None = None, form: str = "text") -> None:
+        self._out = Stream(out or sys.stdout, form)
+        self._err = Stream(err or sys.stderr, form)
 
-    def say(self, *lines: str) -> None:
-        _write(self._out, lines)
+    def say(self, *news: str) -> None:
+        """What has got better."""
+        if self._out.is_json:
+            for line in news:
+                self._out.event("info", "notice", line)
+        else:
+            self._out.sentences(*news)
 
-    def complain(self, *lines: str) -> None:
-        """Problem lines and log lines."""
-        _write(self._err, lines)
+    def changed(self, *changes: Change) -> None:
+        """What is in force now and was not before."""
+        if self._out.is_json:
+            for change in changes:
+                self._out.event("info", "change", change.line, **_change_fields(change))
+        else:
+            self._out.sentences(*(change.line for change in changes))
+
+    def complain(self, *problems: str) -> None:
+        """What is wrong in the files, as `file:line:column: error: …`."""
+        if self._err.is_json:
+            for problem in problems:
+                place = _PROBLEM.match(problem)
+                self._err.event("error", "problem", problem, place=place[1] if place else None)
+        else:
+            self._err.sentences(*problems)
+
+    def warn(self, *sentences: str) -> None:
+        """What splitter has to say of itself that is not good."""
+        if self._err.is_json:
+            for sentence in sentences:
+                self._err.event("warning", "warning", sentence)
+        else:
+            self._err.sentences(*(f"{PREFIX}{sentence}" for sentence in sentences))
+
+    def fault(self, error: BaseException) -> None:
+        """A fault of our own, and where it came from."""
+        if self._err.is_json:
+            self._err.event("error", "fault", repr(error), traceback=trace_of(error))
+        else:
+            self._err.sentences(trace_of(error))
 
     def endpoints(self, in_force: InForce, unreachable: Mapping[str, str]) -> None:
         """Each endpoint with its shares and resolved URLs; a mark where nothing answered. Keys of `unreachable` are URLs."""
-        paint = _painter(self._out)
-        lines: list[str] = []
-        for name in listed(in_force):
-            lines += _endpoint_lines(in_force, name, unreachable, paint)
+        names = listed(in_force)
+        if self._out.is_json:
+            for name in names:
+                self._out.event("info", "endpoint", _title(in_force, name), **_endpoint_fields(in_force, name, unreachable))
+        else:
+            paint = _painter(self._out)
+            self._out.sentences(*(line for name in names for line in _endpoint_lines(in_force, name, unreachable, paint)))
         if len(in_force.entries) > MOST_ENDPOINTS:
-            lines.append(f"… and {len(in_force.entries) - MOST_ENDPOINTS} more endpoints")
+            self.say(f"… and {len(in_force.entries) - MOST_ENDPOINTS} more endpoints")
         if not in_force.entries:
-            lines.append(paint(_YELLOW, "no endpoint is configured: every prediction is answered with 404"))
-        self.say(*lines)
+            nothing = "no endpoint is configured: every prediction is answered with 404"
+            self.say(nothing if self._out.is_json else _painter(self._out)(_YELLOW, nothing))
 
     def serving(self, settings: Settings, address: str, workers: int) -> None:
         """The line that says that clients may come."""
-        paint = _painter(self._out)
-        workers_text = "1 worker" if workers == 1 else f"{workers} workers"
-        head = paint(_BOLD, f"splitter {__version__} serving on {address}")
-        self.say(f"{head} ({workers_text}), state in {settings.state_dir}, watching {', '.join(settings.paths)}")
+        head = f"splitter {__version__} serving on {address}"
+        rest = f" ({plural(workers, 'worker')}), state in {settings.state_dir}, watching {', '.join(settings.paths)}"
+        if self._out.is_json:
+            self._out.event("info", "serving", head + rest, address=address, workers=workers, version=__version__)
+        else:
+            self._out.sentences(_painter(self._out)(_BOLD, head) + rest)
 
 
 def listed(in_force: InForce) -> list[str]:
@@ -69,11 +110,41 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def _change_fields(change: Change) -> dict[str, object]:
+    fields = {"endpoint": change.endpoint, "version": change.version, "change": change.words, "place": change.place}
+    return {**fields, "origin": change.cause.origin, "author": change.cause.author or None}
+
+
+def _endpoint_fields(in_force: InForce, name: str, unreachable: Mapping[str, str]) -> dict[str, object]:
+    """Shares in percent; of each URL that does not answer, why."""
+    entry = in_force.entries[name]
+    models = [
+        {
+            "name": entity.name,
+            "traffic": entity.tickets / 100,
+            "urls": entity.urls,
+            "unreachable": {url: unreachable[url] for url in entity.urls if url in unreachable},
+        }
+        for entity in entry.config.entities
+    ]
+    return {"endpoint": name, "version": entry.version, "place": _place(in_force, name), "served_models": models}
+
+
+def _title(in_force: InForce, name: str) -> str:
+    """`multi-model v1: current 90 %, challenger 10 %`."""
+    entry = in_force.entries[name]
+    return f"{name} v{entry.version}: " + ", ".join(f"{entity.name} {percent(entity.tickets)} %" for entity in entry.config.entities)
+
+
+def _place(in_force: InForce, name: str) -> str:
+    place = in_force.entries[name].config.place
+    return f"{place.file}:{place.line}"
+
+
 def _endpoint_lines(in_force: InForce, name: str, unreachable: Mapping[str, str], paint: _Paint) -> Iterable[str]:
     entry = in_force.entries[name]
     endpoint = entry.config
-    place = f"({endpoint.place.file}:{endpoint.place.line})"
-    yield f"{paint(_BOLD, name)} v{entry.version} {paint(_DIM, place)}"
+    yield f"{paint(_BOLD, name)} v{entry.version} {paint(_DIM, f'({_place(in_force, name)})')}"
     width = max(len(entity.name) for entity in endpoint.entities)
     shares = [percent(entity.tickets) for entity in endpoint.entities]
     share_width = max(map(len, shares))
@@ -95,17 +166,5 @@ class _Paint:
         return f"\x1b[{code}m{text}\x1b[0m" if self._coloured else text
 
 
-def _painter(stream: TextIO) -> _Paint:
-    with suppress(OSError, ValueError):
-        return _Paint(stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM", "dumb") != "dumb")
-    return _Paint(False)
-
-
-def _write(stream: TextIO, lines: Iterable[str]) -> None:
-    text = "".join(f"{line}\n" for line in lines)
-    with suppress(OSError, ValueError):
-        try:
-            stream.write(text)
-        except UnicodeEncodeError:  # a terminal without UTF-8: an arrow must not cost the line
-            stream.write(text.encode("ascii", "backslashreplace").decode())
-        stream.flush()
+def _painter(out: Stream) -> _Paint:
+    return _Paint(out.is_terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM", "dumb") != "dumb")

@@ -7,7 +7,6 @@ writes and publications.
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -225,14 +224,14 @@ class Rounds:
         """It may have failed between two steps: a later round loads everything again and publishes all that is in force."""
         if str(exc) != self._last_failure:  # what goes on failing is told once
             self._complain(exc)
-            self._report.complain("splitter: the configuration could not be changed; what was in force before stays in force")
+            self._report.warn("the configuration could not be changed; what was in force before stays in force")
         self._last_failure = str(exc)
         self._look = self._again = True
         asyncio.get_running_loop().call_later(REST_S, self._wake.set)
         return InternalError("the change has failed, the old configuration stays in force; splitter's log says how")
 
     def _complain(self, exc: Exception) -> None:
-        self._report.complain(*"".join(traceback.format_exception(exc)).splitlines())
+        self._report.fault(exc)
 
 
 def _result(answer: Applied | SplitterError) -> Result:

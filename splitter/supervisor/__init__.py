@@ -23,7 +23,7 @@ from splitter.supervisor.crew import Holdings
 from splitter.supervisor.intervals import Intervals
 from splitter.supervisor.listener import Interrupted, open_listener, url
 from splitter.supervisor.lock import Holder, StateLock, holder
-from splitter.supervisor.log import say
+from splitter.supervisor.log import say, use
 from splitter.supervisor.signals import Signals
 from splitter.supervisor.supervise import Supervisor
 
@@ -40,6 +40,7 @@ def run(settings: Settings, commands: Commands | None = None, intervals: Interva
     """Serve until the end and return the exit code: 0 after a drain (the first TERM or INT), 1 when it cannot start, and 143 or 130
     when a second TERM or INT cut the drain short. Must be called in the main thread."""
     intervals = intervals or Intervals()
+    use(settings.log_format)
     try:
         with Signals() as signals, ExitStack() as stack:
             holdings = _open(settings, intervals, signals, stack)

@@ -69,7 +69,7 @@ def test_serve_with_its_defaults(folder: Path, served: list[Settings]) -> None:
     assert call("serve").exit_code == 0
     (settings,) = served
     assert 1 <= settings.workers <= 4
-    assert settings == Settings(("config/",), str(folder / ".splitter"), workers=settings.workers)
+    assert settings == Settings(("config/",), str(folder / ".splitter"), workers=settings.workers, log_format="auto")
 
 
 def test_serve_with_every_flag(folder: Path, served: list[Settings]) -> None:
@@ -78,7 +78,7 @@ def test_serve_with_every_flag(folder: Path, served: list[Settings]) -> None:
     result = call(
         *("serve", "a.yaml", "b.yaml", "--host", "::1", "--port", "0", "--workers", "3", "--state-dir", "s", "--max-connections", "7"),
         *("--history", "7"),
-        *("--access-log", "-", "--access-log-sample", "0.25"),
+        *("--access-log", "-", "--access-log-sample", "0.25", "--log-format", "json"),
         *("--max-body-mb", "2", "--drain-timeout", "1.5", "--trusted-proxies", "10.0.0.0/8,::1", "--trusted-proxies", "192.0.2.7"),
     )
     assert result.exit_code == 0
@@ -88,7 +88,7 @@ def test_serve_with_every_flag(folder: Path, served: list[Settings]) -> None:
     assert settings.history == 7
     assert settings.trusted_proxies == ("10.0.0.0/8", "::1/128", "192.0.2.7/32")
     assert (settings.limits.connections, settings.limits.body_bytes) == (7, 2 * 1024 * 1024)
-    assert (settings.access_log, settings.access_log_sample) == ("-", 0.25)
+    assert (settings.access_log, settings.access_log_sample, settings.log_format) == ("-", 0.25, "json")
 
 
 def test_flags_by_environment(folder: Path, served: list[Settings]) -> None:
@@ -114,6 +114,7 @@ def test_flags_by_environment(folder: Path, served: list[Settings]) -> None:
         ("--max-body-mb", "0", "not in the range"),
         ("--access-log-sample", "1.5", "not in the range"),
         ("--access-log-sample", "10%", "not a valid float"),
+        ("--log-format", "xml", "is not one of 'auto', 'text', 'json'"),
     ],
 )
 def test_values_that_cannot_be(folder: Path, served: list[Settings], flag: str, value: str, words: str) -> None:

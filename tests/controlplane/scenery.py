@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from splitter.config.compiled import EndpointConfig, compile_sources
 from splitter.config.source import read_source
-from splitter.controlplane.publisher import InForce, Step, keys_of, next_step
+from splitter.controlplane.publisher import EDIT, Cause, InForce, Step, keys_of, next_step
 from splitter.store.interface import Entry
 from splitter.store.versions import Stamp, moved
 
@@ -39,7 +39,7 @@ def entries(before: Mapping[str, Entry] | None = None, **files: str) -> Mapping[
     return moved(old, compiled(**files), drafted, {name: entry.version for name, entry in old.items()}, STAMP)
 
 
-def step_to(before: InForce, after: Mapping[str, Entry], notices: tuple[str, ...] = (), by: str = "") -> Step:
+def step_to(before: InForce, after: Mapping[str, Entry], notices: tuple[str, ...] = (), by: Cause = EDIT) -> Step:
     """The next step with the slots that follow; there must be one."""
     slots = before.slots.step(keys_of(after), before.revision + 1, lambda slot, removed_at: True)
     step = next_step(before, after, notices, slots, dict.fromkeys(after, by))

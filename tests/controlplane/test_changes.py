@@ -187,7 +187,7 @@ async def test_wishes_on_others_share_one_call_all_the_same(store: CountingStore
 
 async def test_how_a_change_came_about_is_stored(store: CountingStore) -> None:
     back = replace(reweight("a", 20), terms=Terms(back_to=1))
-    assert (create("a", 10).by, back.by) == ("API", "rollback to v1")
+    assert (create("a", 10).cause.words, back.cause.words) == ("API", "rollback to v1")
     await put_all(store, [create("a", 10), back], {})
     assert [record.origin for record in await store.history("a")] == ["rollback", "api"]
 

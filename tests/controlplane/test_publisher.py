@@ -3,7 +3,7 @@ from __future__ import annotations
 import orjson
 
 from splitter.channel import Kind
-from splitter.controlplane.publisher import InForce, full_step, next_step
+from splitter.controlplane.publisher import Cause, InForce, full_step, next_step
 from splitter.routing.document import ChangeDocument
 from splitter.routing.snapshot import EMPTY, apply_change
 from tests.controlplane.scenery import entries, step_to, yaml
@@ -31,8 +31,11 @@ def test_a_moved_share_is_one_line() -> None:
 
 def test_a_line_says_when_it_came_by_a_call() -> None:
     before = step_to(InForce(), entries(a=yaml(10))).after
-    step = step_to(before, entries(before.entries, a=yaml(50)), by="API")
+    step = step_to(before, entries(before.entries, a=yaml(50)), by=Cause("api", "API", "anna"))
     assert step.lines == ("multi-model v2: challenger 10 → 50 (config/a.yaml:5, API)",)
+    (change,) = step.changes
+    assert (change.endpoint, change.version, change.words, change.place) == ("multi-model", 2, "challenger 10 → 50", "config/a.yaml:5")
+    assert (change.cause.origin, change.cause.author) == ("api", "anna")
 
 
 def test_only_the_endpoint_that_changed_is_sent() -> None:

@@ -137,6 +137,7 @@ async def started(
             Ledger.begin(Path(default_state_dir(str(path), "")))
     # What a service manager or a shell of ours has set must not decide anything.
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("SPLITTER_", "LISTEN_", "STATE_DIR"))}
+    clean["SPLITTER_LOG_FORMAT"] = "text"  # what a person would see; nothing here is a terminal
     process = await asyncio.create_subprocess_exec(
         *command,
         *map(str, arguments),

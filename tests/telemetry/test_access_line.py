@@ -64,7 +64,7 @@ def test_what_reached_no_served_model() -> None:
 
 
 def test_what_was_no_request() -> None:
-    nothing = {"request_id": b"", "key": NOTHING_REACHED, "method": b"", "path": b"", "whole_s": 0.0, "upstream_s": 0.0}
+    nothing: dict[str, Any] = {"request_id": b"", "key": NOTHING_REACHED, "method": b"", "path": b"", "whole_s": 0.0, "upstream_s": 0.0}
     said = line_of(**nothing, status=400, outcome=Count.CLIENT_ERROR)
     assert [said[name] for name in ("request_id", "method", "path", "duration_ms", "upstream_ms", "overhead_ms")] == [None] * 6
     assert (said["status"], said["outcome"], said["blame"]) == (400, "client_error", "client")
@@ -124,7 +124,7 @@ def test_lines_that_are_missing() -> None:
 @given(st.binary(max_size=PATH_BYTES), st.binary(max_size=128), st.binary(max_size=20), st.binary(max_size=FORWARDED_BYTES))
 def test_whatever_a_client_says_is_one_line(path: bytes, request_id: bytes, method: bytes, forwarded: bytes) -> None:
     said = line_of(path=path, request_id=request_id, method=method, forwarded_for=forwarded, peer="10.0.0.1")
-    assert ip_address(said["client"])
+    ip_address(said["client"])  # raises ValueError for anything else
 
 
 def test_the_longest_line_is_written_in_one_piece() -> None:
