@@ -9,6 +9,7 @@ import click
 
 from splitter.cli.asking import asking
 from splitter.cli.client import Answer, NoAnswer, Refused, Server, endpoint_path
+from splitter.cli.dry_run import DRY_RUN, query, show_prospect
 from splitter.cli.flags import SETTINGS
 from splitter.cli.terminal import fail, say, show_answer, warn
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 @click.command(context_settings=SETTINGS)
 @click.argument("name")
 @click.option("--to", type=click.IntRange(1), metavar="VERSION", help="The version to go back to.  [default: the one before]")
+@DRY_RUN
 @asking
-def rollback(name: str, to: int | None, server: Server, as_json: bool) -> None:
+def rollback(name: str, to: int | None, dry_run: bool, server: Server, as_json: bool) -> None:
     """Make an earlier version of endpoint NAME the next one, and wait until every worker holds it.
 
     No history is rewritten: going back can be undone by going back again. A removed endpoint is made again.
@@ -29,6 +31,7 @@ def rollback(name: str, to: int | None, server: Server, as_json: bool) -> None:
     Examples:
       splitter rollback multi-model
       splitter rollback multi-model --to 3
+      splitter rollback multi-model --dry-run
     """
     from splitter.cli.answers import warnings_of
     from splitter.cli.versions import versions_of
@@ -37,7 +40,10 @@ def rollback(name: str, to: int | None, server: Server, as_json: bool) -> None:
     if not versions:
         fail(f"no version of {name} is kept, so there is nothing to go back to")
     number = to or _before(name, versions)
-    answer = _post(server, name, number, versions[0])
+    answer = _post(server, name, number, versions[0], dry_run)
+    if dry_run:
+        show_prospect(answer, f"as it was at v{number}", as_json)
+        return
     warnings = warnings_of(answer.document)
     if as_json:
         show_answer(answer.body, answer.document)
@@ -56,17 +62,18 @@ def _before(name: str, versions: Sequence[Version]) -> int:
     return version.number
 
 
-def _post(server: Server, name: str, number: int, newest: Version) -> Answer:
+def _post(server: Server, name: str, number: int, newest: Version, dry_run: bool) -> Answer:
     """From the newest version as it was seen; of a removed endpoint there is nothing to be expected."""
     from splitter.cli.versions import overtaken
 
     expected = "" if newest.is_removal else str(newest.number)
     try:
-        return server.ask("POST", f"{endpoint_path(name)}/config/rollback", {"config_version": number}, if_match=expected)
+        path = f"{endpoint_path(name)}/config/rollback{query(dry_run)}"
+        return server.ask("POST", path, {"config_version": number}, if_match=expected)
     except Refused as exc:
         raise overtaken(server, name, newest.number, exc) from exc
     except NoAnswer as exc:
-        if not exc.was_sent:
+        if not exc.was_sent or dry_run:
             raise
         raise NoAnswer(f"{exc}. Whether it went back is not known; `splitter history {name}` shows it", was_sent=True) from exc
 

@@ -9,6 +9,7 @@ import click
 
 from splitter.cli.asking import asking
 from splitter.cli.client import Answer, NoAnswer, Refused, Server, endpoint_path
+from splitter.cli.dry_run import DRY_RUN, query, show_prospect
 from splitter.cli.flags import SETTINGS
 from splitter.cli.terminal import fail, say, show_answer, warn
 
@@ -46,8 +47,9 @@ def get(name: str, server: Server, as_json: bool) -> None:
 @traffic.command(name="set", context_settings=SETTINGS)
 @click.argument("name")
 @click.argument("wishes", nargs=-1, required=True, metavar="MODEL=SHARE...")
+@DRY_RUN
 @asking
-def set_(name: str, wishes: tuple[str, ...], server: Server, as_json: bool) -> None:
+def set_(name: str, wishes: tuple[str, ...], dry_run: bool, server: Server, as_json: bool) -> None:
     """Move the shares of endpoint NAME, and wait until every worker holds them.
 
     SHARE is a percentage with up to two decimals, or `rest` for one model. Of two models the other one takes the rest; of more, those
@@ -57,6 +59,7 @@ def set_(name: str, wishes: tuple[str, ...], server: Server, as_json: bool) -> N
     Examples:
       splitter traffic set multi-model challenger=50
       splitter traffic set three-models challenger=12.5 current=rest
+      splitter traffic set multi-model challenger=50 --dry-run
     """
     from splitter.cli import shares
     from splitter.cli.answers import read_endpoint
@@ -73,14 +76,15 @@ def set_(name: str, wishes: tuple[str, ...], server: Server, as_json: bool) -> N
         fail(str(exc))
     moved = shares.changes(present.shares, wanted, first=wished)
     if moved:
-        _show(_put(server, present, wanted, found.tag), moved, as_json)
+        answer = _put(server, present, wanted, found.tag, dry_run)
+        (show_prospect if dry_run else _show)(answer, moved, as_json)
     elif as_json:
         show_answer(found.body, found.document)
     else:
         say(f"{present.title()}: nothing to change, the shares are {shares.in_words(wanted)}")
 
 
-def _put(server: Server, present: EndpointAnswer, wanted: Mapping[str, int], tag: str) -> Answer:
+def _put(server: Server, present: EndpointAnswer, wanted: Mapping[str, int], tag: str, dry_run: bool) -> Answer:
     """Other routes over the served entities as they are, which are not sent, since GET does not show every field of theirs. The version
     that the shares were computed from is: whoever changes the endpoint in this moment must not lose by it."""
     from splitter.cli.versions import overtaken
@@ -93,11 +97,12 @@ def _put(server: Server, present: EndpointAnswer, wanted: Mapping[str, int], tag
     ]
     name = present.name
     try:
-        return server.ask("PUT", f"{endpoint_path(name)}/config", {"traffic_config": {"routes": routes}}, if_match=tag)
+        path = f"{endpoint_path(name)}/config{query(dry_run)}"
+        return server.ask("PUT", path, {"traffic_config": {"routes": routes}}, if_match=tag)
     except Refused as exc:
         raise overtaken(server, name, present.version, exc) from exc
     except NoAnswer as exc:
-        if not exc.was_sent:
+        if not exc.was_sent or dry_run:
             raise
         look = f"splitter traffic get {name}"
         raise NoAnswer(f"{exc}. Whether the shares were moved is not known; `{look}` shows it", was_sent=True) from exc

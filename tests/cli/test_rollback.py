@@ -132,6 +132,16 @@ def test_an_answer_that_got_lost_leaves_the_outcome_open(moved: Api) -> None:
     assert "Whether it went back is not known; `splitter history multi-model` shows it" in result.stderr
 
 
+def test_what_would_be_changed(moved: Api) -> None:
+    diff = "--- config/a.yaml\n+++ config/a.yaml\n@@ -1 +1 @@\n-traffic: 50\n+traffic: 10\n"
+    answer = {**answered(4, "challenger 50 → 10", current=90, challenger=10), "dry_run": True, "file": "config/a.yaml", "diff": diff}
+    moved.answers["POST", POST[1] + "?dry_run=true"] = 200, answer
+    result = call("rollback", "multi-model", "--dry-run")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "multi-model v4 would be: challenger 50 → 10 (nothing was changed)\n" + diff
+    assert sent(moved) == ({"config_version": 2}, "3")
+
+
 @pytest.mark.parametrize("number", ["0", "-1", "v3"])
 def test_what_is_no_number_of_a_version(moved: Api, number: str) -> None:
     assert call("rollback", "multi-model", "--to", number).exit_code == 2

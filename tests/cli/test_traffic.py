@@ -134,6 +134,56 @@ def test_a_change_that_is_refused(api: Api, flags: tuple[str, ...]) -> None:
     assert result.stderr == "splitter: error: config/a.yaml cannot be written; edit it where it is kept (PERMISSION_DENIED)\n"
 
 
+# --- dry runs -----------------------------------------------------------------------------------------------------------------
+
+DRY = ("PUT", f"{ENDPOINTS}/multi-model/config?dry_run=true")
+DIFF = "--- config/a.yaml\n+++ config/a.yaml\n@@ -1 +1 @@\n-traffic: 10\n+traffic: 50\n"
+
+
+def prospect(**more: Any) -> dict[str, Any]:
+    document = {**detail("multi-model", 3, update="NOT_UPDATING", current=50, challenger=50), "dry_run": True}
+    return {**document, "changes": "challenger 10 → 50", "file": "config/a.yaml", "diff": DIFF, **more}
+
+
+def test_what_would_be_changed(api: Api) -> None:
+    api.has(detail(current=90, challenger=10))
+    api.answers[DRY] = 200, prospect()
+    result = call("traffic", "set", "multi-model", "challenger=50", "--dry-run")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "multi-model v3 would be: challenger 10 → 50 (nothing was changed)\n" + DIFF
+    assert api.requests[-1].fields["If-Match"] == '"2-5f2c1a90"'
+    assert api.asked() == [" ".join(GET), " ".join(DRY)]
+
+
+def test_no_file_would_be_changed(api: Api) -> None:
+    api.has(detail(current=90, challenger=10))
+    api.answers[DRY] = 200, prospect(changes="", diff="", warnings=["decimals"])
+    result = call("traffic", "set", "multi-model", "challenger=50", "--dry-run")
+    assert result.stdout == "multi-model v3 would be: as it is (nothing was changed, and no file would be)\n"
+    assert result.stderr == "splitter: warning: decimals\n"
+
+
+def test_a_dry_run_as_it_is_answered(api: Api) -> None:
+    api.has(detail(current=90, challenger=10))
+    api.answers[DRY] = 200, prospect()
+    assert call("traffic", "set", "multi-model", "challenger=50", "--dry-run", "--json").stdout == json.dumps(prospect()) + "\n"
+
+
+def test_a_splitter_that_knows_no_dry_run(api: Api) -> None:
+    api.has(detail(current=90, challenger=10))
+    api.answers[DRY] = 200, detail(version=3, current=50, challenger=50)
+    result = call("traffic", "set", "multi-model", "challenger=50", "--dry-run")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "splitter: error: this splitter knows no dry run: the change is made, and multi-model v3 is in force\n"
+
+
+def test_a_dry_run_that_gets_lost_leaves_nothing_open(api: Api) -> None:
+    api.has(detail(current=90, challenger=10))
+    api.answers[DRY] = 200, None
+    result = call("traffic", "set", "multi-model", "challenger=50", "--dry-run")
+    assert (result.exit_code, "is not known" in result.stderr) == (1, False)
+
+
 # --- somebody else was faster -------------------------------------------------------------------------------------------------
 
 
