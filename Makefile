@@ -14,7 +14,7 @@ REAL_STAMP := $(REAL_VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test proof test-real lint types lock bench clean
+.PHONY: help demo test proof test-real check-contrib lint types lock bench clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -29,6 +29,7 @@ test: $(DEV_STAMP) ## the tests, three at once; TEST_FLAGS="-k split" for some o
 	echo "not run: the long proofs (1200 edits, 100 HUPs and 1000 PUTs beside traffic, kills of everything): make proof"; \
 	echo "not run: real MLflow model servers: make test-real"; \
 	echo "not run: benchmarks against nginx: make bench"; \
+	command -v promtool >/dev/null || echo "not run: Prometheus' checks of rules, queries and pages, for want of promtool: make check-contrib"; \
 	exit $$status
 
 proof: $(DEV_STAMP) ## the long proofs: edits and HUPs by the hundred beside traffic, the conformance cases on several workers
@@ -36,6 +37,11 @@ proof: $(DEV_STAMP) ## the long proofs: edits and HUPs by the hundred beside tra
 
 test-real: $(DEV_STAMP) $(REAL_STAMP) ## splitter in front of real MLflow model servers (installs 800 MB into .real)
 	$(BIN)/python -m pytest tests/real/check_mlflow.py $(TEST_FLAGS)
+
+check-contrib: $(DEV_STAMP) ## alert rules, dashboard, queries in the documents and pages of metrics, by Prometheus' promtool
+	@command -v promtool >/dev/null || { echo "promtool is not on PATH. On Debian it is in the package prometheus: apt install prometheus," >&2; \
+	echo "or, without its server: apt-get download prometheus, dpkg -x prometheus_*.deb FOLDER, PATH=FOLDER/usr/bin:\$$PATH" >&2; exit 1; }
+	$(BIN)/python -m pytest tests/contrib $(TEST_FLAGS)
 
 lint: $(DEV_STAMP) ## ruff
 	$(BIN)/ruff check .
