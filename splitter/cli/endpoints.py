@@ -1,4 +1,4 @@
-"""`splitter endpoints`: what a running splitter serves."""
+"""`splitter endpoints`: what a running splitter serves, and Databricks' verbs to change it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from splitter.cli.asking import asking
-from splitter.cli.client import Refused, Server
+from splitter.cli.changing import create, delete, update_config
+from splitter.cli.client import ENDPOINTS, Refused, Server
 from splitter.cli.flags import SETTINGS
+from splitter.cli.query import query
 from splitter.cli.terminal import columns, say, show_answer, warn
 
 if TYPE_CHECKING:
     from splitter.cli.answers import EndpointAnswer
 
-_LIST = "/api/2.0/serving-endpoints"
 _IN_FORCE = "/-/config"
 _UNKNOWN = "-"
 _HASH_DIGITS = 12  # of 64: enough to tell two configurations apart by eye
@@ -23,7 +24,11 @@ _HASH_DIGITS = 12  # of 64: enough to tell two configurations apart by eye
 
 @click.group(context_settings=SETTINGS)
 def endpoints() -> None:
-    """Show the endpoints of a running splitter."""
+    """Show, make, change, ask and remove the endpoints of a running splitter."""
+
+
+for _command in (create, update_config, delete, query):
+    endpoints.add_command(_command)
 
 
 @endpoints.command(name="list", context_settings=SETTINGS)
@@ -38,7 +43,7 @@ def list_(server: Server, as_json: bool) -> None:
     """
     from splitter.cli.answers import rows_of
 
-    answer = server.ask("GET", _LIST)
+    answer = server.ask("GET", ENDPOINTS)
     if as_json:
         show_answer(answer.body, answer.document)
         return

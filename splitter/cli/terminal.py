@@ -36,10 +36,15 @@ def warn(text: str) -> None:
     say(f"splitter: warning: {text}", err=True)
 
 
-def fail(error: SplitterError | str) -> NoReturn:
-    """Say what is wrong, and exit with 1."""
+def fail(error: SplitterError | str, code: int = 1) -> NoReturn:
+    """Say what is wrong, and exit with `code`."""
     say(f"splitter: error: {error}", err=True)
-    sys.exit(1)
+    sys.exit(code)
+
+
+def is_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty()
 
 
 def show_answer(body: bytes, document: Any) -> None:

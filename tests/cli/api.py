@@ -35,6 +35,8 @@ class Api:
     requests: list[Request] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
     """The ETag field of what is answered at a path."""
+    fields: dict[str, str] = field(default_factory=dict)
+    """Further fields of every answer."""
 
     def has(self, *documents: dict[str, Any]) -> None:
         """Serve these endpoints: the list, each of them, and /-/config."""
@@ -74,12 +76,12 @@ def serving(prefix: str = "", host: str = "127.0.0.1") -> Iterator[Api]:
             content = document if isinstance(document, bytes) else json.dumps(document).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
-            if tag := api.tags.get(path):
-                self.send_header("ETag", tag)
+            for name, value in {**api.fields, **({"ETag": api.tags[path]} if path in api.tags else {})}.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PUT = answer  # noqa: N815 - the names that http.server calls
+        do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the names that http.server calls
 
         def log_message(self, format: str, *args: object) -> None:
             pass
