@@ -25,8 +25,10 @@ _COMMANDS = {
     "traffic": "traffic.traffic",
     "history": "history.history",
     "rollback": "rollback.rollback",
+    "diff": "diff.diff",
     "reload": "reload.reload",
     "healthcheck": "healthcheck.healthcheck",
+    "completion": "completion.completion",
 }
 """Where each command is, below this package; in the order of the help."""
 

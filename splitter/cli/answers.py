@@ -44,7 +44,7 @@ def read_endpoint(document: Json) -> EndpointAnswer:
         _version(config),
         _text(config, "config_hash"),
         state_of(document),
-        _mapping(document, "state").get("config_update") == "IN_PROGRESS",
+        _is_updating(document),
         _text(document, "defined_at"),
         _text(document, "description"),
         ", ".join(_tag(tag) for tag in _rows(document, "tags")),
@@ -100,11 +100,14 @@ def warnings_of(document: Json) -> list[str]:
     """What there is to know about a change that was answered: the sentences of the answer, and whether workers still lack it."""
     given = document.get("warnings")
     warnings = [str(warning) for warning in given] if isinstance(given, list) else []
-    endpoint = read_endpoint(document)
-    if endpoint.is_updating:
-        look = f"`splitter endpoints get {endpoint.name}` shows the state"
+    if _is_updating(document):
+        look = f"`splitter endpoints get {_text(document, 'name')}` shows the state"
         warnings.append(f"the change is stored, and not every worker holds it yet; {look}")
     return warnings
+
+
+def _is_updating(document: Json) -> bool:
+    return _mapping(document, "state").get("config_update") == "IN_PROGRESS"
 
 
 def _shares(config: Json, entities: tuple[Json, ...]) -> list[int]:

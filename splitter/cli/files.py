@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from splitter.cli.flags import DEFAULT_PATH, SETTINGS, default_state_dir
+from splitter.cli.local import read_files
 from splitter.cli.terminal import fail, plural, warn
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(context_settings=SETTINGS)
-@click.argument("paths", nargs=-1, metavar="[PATH ...]")
+@click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH ...]")
 def validate(paths: tuple[str, ...]) -> None:
     """Check the YAML files in PATH, config/ without any, and show every error of them.
 
@@ -31,15 +31,10 @@ def validate(paths: tuple[str, ...]) -> None:
     """
     from splitter.config.compiled import compile_sources
     from splitter.config.whole_percent import warnings_of
-    from splitter.store.files import FileWatch
 
-    # A clock of one second a look: nothing is waited for, and the second look finds every file unchanged for long enough.
-    watch = FileWatch(paths or (DEFAULT_PATH,), itertools.count().__next__)
-    found = {**watch.look().candidates, **(second := watch.look()).candidates}
-    # By path, as everywhere: of two files that clash, the later one is told.
-    sources = [source for _, source in sorted(found.items()) if source is not None]
+    sources, unreachable = read_files(paths or (DEFAULT_PATH,))
     compiled = compile_sources(sources)
-    problems = [*second.problems, *compiled.problems]
+    problems = [*unreachable, *compiled.problems]
     if problems:
         for problem in problems:
             click.echo(str(problem), err=True)
@@ -53,7 +48,7 @@ def validate(paths: tuple[str, ...]) -> None:
 
 @click.command(context_settings=SETTINGS)
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
-@click.option("--output", default="config/endpoints.yaml", show_default=True, metavar="FILE", help="The file to write.")
+@click.option("--output", type=click.Path(), default="config/endpoints.yaml", show_default=True, metavar="FILE", help="The file to write.")
 @click.option("--name", default=None, help="Name of the endpoint.")
 def init(urls: tuple[str, ...], output: str, name: str | None) -> None:
     """Write a first configuration: one endpoint over the model servers at the URLs, with comments.
@@ -97,6 +92,7 @@ def init(urls: tuple[str, ...], output: str, name: str | None) -> None:
 @click.command(context_settings=SETTINGS)
 @click.option(
     "--output",
+    type=click.Path(),
     metavar="FILE",
     allow_from_autoenv=False,  # SPLITTER_OUTPUT is the file of `init`, which must not be overwritten
     help="Write it to FILE, in place of what is there, instead of standard output.",
@@ -134,13 +130,7 @@ def _lay_schema(folder: Path) -> None:
 
 def _beside(file: Path) -> list[Source]:
     """What stands in the same folder."""
-    from splitter.store.files import FileWatch
-
-    if not file.parent.is_dir():
-        return []
-    watch = FileWatch((str(file.parent),), itertools.count().__next__)
-    found = {**watch.look().candidates, **watch.look().candidates}
-    return [source for source in found.values() if source is not None]
+    return read_files((str(file.parent),))[0] if file.parent.is_dir() else []
 
 
 def _begin_state(path: str) -> None:

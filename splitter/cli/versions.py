@@ -26,6 +26,7 @@ class Version:
     origin: str
     changes: str
     document: Json | None
+    fingerprint: str = ""
 
     @property
     def is_removal(self) -> bool:
@@ -42,7 +43,8 @@ def read_version(name: str, row: Json) -> Version:
         raise Refused("what was answered is no version of an endpoint: it has no config_version. Is that splitter?")
     document = None if row.get("removed") else {"name": name, **{key: value for key, value in row.items() if key not in _FACTS}}
     author, origin, changes = (str(row.get(key) or "") for key in ("author", "origin", "changes"))
-    return Version(number, time_ms if isinstance(time_ms, int) else None, author, origin, changes, document)
+    fingerprint = str(row.get("config_hash") or "")
+    return Version(number, time_ms if isinstance(time_ms, int) else None, author, origin, changes, document, fingerprint)
 
 
 def versions_of(server: Server, name: str, limit: int) -> list[Version]:

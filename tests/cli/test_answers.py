@@ -104,6 +104,8 @@ def test_what_is_in_force() -> None:
 def test_warnings() -> None:
     assert warnings_of({"warnings": ["a", "b"]}) == ["a", "b"]
     assert warnings_of({"warnings": "a"}) == warnings_of({}) == []
+    (late,) = warnings_of(detail(update="IN_PROGRESS", current=100))
+    assert "not every worker holds it yet" in late
 
 
 @pytest.mark.parametrize("held", [True, False])
