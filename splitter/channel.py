@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 _HEADER = struct.Struct("<BQI")
 MAX_PAYLOAD = 1 << 28
+WAIT = b"wait"
+"""In START: read and publish, but change nothing before ALONE. Workers of another supervisor still route by what was in force."""
 
 
 class Kind(IntEnum):
@@ -23,11 +25,13 @@ class Kind(IntEnum):
     BEAT = 3  # still alive, sent every second
     FATAL = 4  # payload: what to print; the supervisor ends with exit 1
     # supervisor → control plane
-    START = 10  # revision: the newest that was ever published, 0 on the first start
+    START = 10  # revision: the newest that was ever published, 0 on the first start; payload: WAIT, or empty
     HELD = 11  # every worker holds `revision`; payload: JSON {"workers": n}
     RELOAD = 12  # HUP was received
     WORKER_DIED = 13  # payload: JSON {"index", "pid", "status"}; status as in subprocess: -9 is SIGKILL
     REFRESH = 14  # publish a full snapshot again: the differences that a new worker is sent have become many
+    RETIRE = 15  # also to workers: a new supervisor takes over. Take nothing new, finish what has begun, and end
+    ALONE = 16  # the workers of the supervisor before take no request any more: changes may be made
     # supervisor → worker
     SNAPSHOT = 20
     ACCEPT = 21  # this worker holds the newest revision and may accept connections
@@ -36,6 +40,7 @@ class Kind(IntEnum):
     # worker → supervisor
     ACKNOWLEDGE = 30  # holds `revision`
     DRAINED = 31  # stopped accepting, nothing in flight; exits by itself
+    QUIET = 32  # was told to RETIRE: no request that it has not begun will be routed by it
 
 
 class Frame(NamedTuple):

@@ -104,6 +104,8 @@ class Worker:
             self.drain()
         elif frame.kind is Kind.REOPEN and self.plane.access_log is not None:
             self.plane.access_log.reopen()
+        elif frame.kind is Kind.RETIRE and self._draining is None:
+            self._draining = self._loop.create_task(self._retire())
 
     def _send(self, frame: bytes) -> None:
         if self._supervisor_gone:
@@ -135,6 +137,27 @@ class Worker:
             if not plane.busy() and monotonic() >= graced_until:
                 break
             await asyncio.sleep(LOOK_S)
+        await self._end(until)
+
+    async def _retire(self) -> None:
+        """Others accept in our place. Begin no request that has not come within the grace, and say so, since then a change in the other
+        workers is a change in all; finish what has begun."""
+        plane = self.plane
+        plane.draining = plane.replaced = True
+        self._acceptor.close_at_once()
+        until = monotonic() + self._settings.drain_s
+        graced_until = monotonic() + IDLE_GRACE_S
+        while plane.connections and monotonic() < graced_until:
+            await asyncio.sleep(LOOK_S)
+        while not all([downstream.begin_no_more() for downstream in tuple(plane.downstreams)]) and monotonic() < until:
+            await asyncio.sleep(LOOK_S)
+        self._send(encode(Kind.QUIET))
+        while plane.busy() and monotonic() < until:  # noqa: ASYNC110 - see _drain
+            await asyncio.sleep(LOOK_S)
+        await self._end(until)
+
+    async def _end(self, until: float) -> None:
+        plane = self.plane
         for downstream in tuple(plane.downstreams):
             downstream.close_idle()
         lingering_until = min(until, monotonic() + plane.limits.linger_s + 0.5)

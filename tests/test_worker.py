@@ -24,6 +24,7 @@ from splitter.settings import Limits, Settings, WorkerStart, dumps
 from splitter.shared_memory import ACCEPTING, CONNECTIONS, LOG_DROPPED, PID, READY, REVISION, TOP_SLOT, Layout
 from splitter.telemetry.ring import entries
 from splitter.telemetry.slab import Count, slot_base
+from splitter.worker import IDLE_GRACE_S
 from tests.dataplane.wire import EOF, OK, Line, ModelServer, bounded, endpoint, entity, eventually, get, post
 
 
@@ -268,6 +269,70 @@ async def test_a_drain_ends_though_a_request_does_not() -> None:
     assert await supervised.exit_code() == 0
     assert 0.4 < monotonic() - began < 3.0
     await supervised.close()
+
+
+async def test_a_worker_that_retires_leaves_the_queue_to_others_and_finishes(supervised: Supervised) -> None:
+    await supervised.accepting()
+    client, line = await supervised.under_way()
+    idle = await supervised.client()
+    await idle.send(get("/ping"))
+    assert "connection" not in await idle.message()
+    supervised.tell(Kind.RETIRE)
+    await eventually(lambda: not supervised.header(ACCEPTING))
+    with supervised.listener.dup() as others:
+        late = await supervised.client()
+        connection, _ = await bounded(asyncio.to_thread(others.accept))
+        connection.close()
+        assert await late.end() == EOF, "nobody else has taken it"
+
+    await idle.send(get("/ready"))
+    ready = await idle.message()
+    assert (ready.status, ready["connection"]) == (200, "close"), "those who took over are ready"
+    assert (await supervised.frame()).kind is Kind.QUIET
+    assert supervised.process.poll() is None
+    await line.send(OK)
+    message = await client.message()
+    assert (message.status, message["connection"]) == (200, "close")
+    assert await client.end() == EOF
+    assert (await supervised.frame()).kind is Kind.DRAINED
+    assert await supervised.exit_code() == 0
+
+
+async def test_a_worker_that_is_quiet_begins_no_request(supervised: Supervised) -> None:
+    """Also on a connection whose answer had begun before it was told, and so has not said that it is the last."""
+    await supervised.accepting()
+    client, line = await supervised.under_way()
+    await line.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no")
+    assert b"Connection: close" not in await client.through(b"\r\n\r\n")
+    waiting = await supervised.client()
+    await waiting.send(get("/ping"))
+    assert (await waiting.message()).status == 200
+    supervised.tell(Kind.RETIRE)
+    assert (await supervised.frame()).kind is Kind.QUIET
+    assert await waiting.end() == EOF
+    await line.send(b"k")
+    assert await client.exactly(2) == b"ok"
+    await client.send(post())
+    assert await client.rest() == b""
+    assert (await supervised.frame()).kind is Kind.DRAINED
+    assert (supervised.count(Count.STARTED), supervised.count(Count.ANSWERED_2XX)) == (1, 1)
+
+
+async def test_a_request_whose_head_comes_slowly_is_served_before_a_worker_is_quiet(supervised: Supervised) -> None:
+    await supervised.accepting()
+    supervised.server.always()
+    slow = await supervised.client()
+    await slow.send(post()[:20])
+    await eventually(lambda: supervised.header(CONNECTIONS) == 1)
+    began = monotonic()
+    supervised.tell(Kind.RETIRE)
+    await asyncio.sleep(IDLE_GRACE_S + 0.3)  # it would have been quiet by then
+    await slow.send(post()[20:])
+    message = await slow.message()
+    assert (message.status, message["connection"]) == (200, "close")
+    assert (await supervised.frame()).kind is Kind.QUIET
+    assert monotonic() - began > IDLE_GRACE_S
+    assert (await supervised.frame()).kind is Kind.DRAINED
 
 
 async def test_without_its_supervisor_a_worker_frees_the_port_at_once_and_finishes(supervised: Supervised) -> None:

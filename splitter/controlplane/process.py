@@ -12,11 +12,11 @@ import socket
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 from aiohttp import web
 
-from splitter.channel import Frame, Kind
+from splitter.channel import WAIT, Frame, Kind
+from splitter.controlplane import slots
 from splitter.controlplane.api.control import PLAIN, Applied, Decide, Previewed, Terms
 from splitter.controlplane.app import make_app, refuse_python_parser
 from splitter.controlplane.changes import Wish
@@ -27,6 +27,7 @@ from splitter.controlplane.publisher import InForce, Step
 from splitter.controlplane.reach import unreachable
 from splitter.controlplane.report import Report, listed
 from splitter.controlplane.rounds import Rounds
+from splitter.controlplane.sole_writer import become_sole_writer
 from splitter.errors import StartError
 from splitter.settings import ControlStart
 from splitter.shared_memory import PID, REVISION, Layout, attach
@@ -40,6 +41,8 @@ BEAT_S = 1.0
 READY_LOOK_S = 0.02
 HELD_LIMIT_S = 10.0
 """A worker that does not take a revision is replaced after 2 s, its replacement has 5; later nobody waits any more."""
+WRITER_LIMIT_S = 10.0
+"""How long the control plane of another supervisor may take to end: one that was killed, or one that this is the successor of."""
 MOST_LOG_LINES = 1000
 GC_OBJECTS = 50_000
 _CLOSE_S = 0.5
@@ -55,7 +58,7 @@ async def run(start: ControlStart, report: Report) -> int:
         return 0
     if begin.kind is not Kind.START:
         raise ValueError(f"the first frame is {begin.kind.name} and not START")
-    plane = ControlPlane(start, link, begin.revision, report)
+    plane = ControlPlane(start, link, begin.revision, report, waits=begin.payload == WAIT)
     tasks = [asyncio.create_task(work) for work in (plane.listen(frames), plane.beat(), plane.serve())]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -76,9 +79,10 @@ async def run(start: ControlStart, report: Report) -> int:
 
 
 class ControlPlane:
-    """One life of the process, from the START frame on. `revision` is the newest that was published before it."""
+    """One life of the process, from the START frame on. `revision` is the newest that was published before it. `waits`: it serves, and
+    makes no change before the ALONE frame."""
 
-    def __init__(self, start: ControlStart, link: Link, revision: int, report: Report) -> None:
+    def __init__(self, start: ControlStart, link: Link, revision: int, report: Report, *, waits: bool = False) -> None:
         settings = start.settings
         layout = Layout(settings.workers)
         # The times of the memory's file would change with every write to it.
@@ -95,7 +99,7 @@ class ControlPlane:
             revision=revision,
             name=name,
             slot_limit=layout.slots,
-            slots_file=Path(settings.state_dir) / "slots.json",
+            slots_file=slots.file_of(settings.state_dir, name),
             used_slot=self._metrics.used_slot,
             is_free=self._is_free,
             clear=self._clear,
@@ -104,7 +108,12 @@ class ControlPlane:
             workers=settings.workers,
         )
         self._following = Following(self._store, report, self.publish, life)
-        self._rounds = Rounds(self._following, self._store, self._metrics, report)
+        self._rounds = Rounds(self._following, self._store, self._metrics, report, waits=waits)
+        self._slots_file = life.slots_file
+        self._alone = asyncio.Event()
+        if not waits:
+            self._alone.set()
+        self._retiring = asyncio.Event()
         self._draining = False
 
     @property
@@ -156,6 +165,11 @@ class ControlPlane:
             elif frame.kind is Kind.DRAIN:
                 self._draining = True
                 self._rounds.end()
+            elif frame.kind is Kind.ALONE:
+                self._rounds.go_on()
+                self._alone.set()
+            elif frame.kind is Kind.RETIRE:
+                self._retiring.set()
 
     async def beat(self) -> None:
         """A sign of life every second, for ever."""
@@ -164,12 +178,13 @@ class ControlPlane:
             await asyncio.sleep(BEAT_S)
 
     async def serve(self) -> None:
-        """The start, then the application and the rounds, until cancelled.
+        """The start, then the application and the rounds, until cancelled, or retired and done with what had begun.
 
         Raises:
             StartError: there is nothing to serve, or not as it should be.
         """
         refuse_python_parser()
+        await become_sole_writer(self._start.settings.state_dir, WRITER_LIMIT_S)
         try:
             await self._following.start()
             # What is in force lives long: a full collection would walk thousands of endpoints for 30 ms, again and again.
@@ -177,12 +192,15 @@ class ControlPlane:
             gc.freeze()
             # To read a file with 1,000 endpoints again makes 100,000 objects that stay; a look after every 700 took half of the time.
             gc.set_threshold(GC_OBJECTS, 20, 100)
-            async with self._application(), asyncio.TaskGroup() as group:
-                if self._first:
-                    group.create_task(self._announce())
-                group.create_task(self._rounds.run())
-                group.create_task(self._rounds.watch())
-                group.create_task(_for_ever())
+            async with self._application() as site, asyncio.TaskGroup() as group:
+                rounds = group.create_task(self._rounds.run())
+                others = [group.create_task(work) for work in (self._announce(), self._rounds.watch(), self._forget_other_slots())]
+                await self._retiring.wait()
+                await site.stop()  # who connects now waits for the successor
+                self._rounds.end(finish=True)
+                await rounds
+                for other in others:
+                    other.cancel()
         finally:
             await self._store.close()
 
@@ -219,6 +237,8 @@ class ControlPlane:
 
     async def _announce(self) -> None:
         """What is served, and where: at the first start, once the workers accept, so that who reads it may come at once."""
+        if not self._first:
+            return
         in_force = self.in_force
         urls = [url for name in listed(in_force) for entity in in_force.entries[name].config.entities for url in entity.urls]
         self._report.endpoints(in_force, await unreachable(urls))
@@ -226,20 +246,22 @@ class ControlPlane:
             await asyncio.sleep(READY_LOOK_S)
         self._report.serving(self._start.settings, self._start.address, self._start.settings.workers)
 
+    async def _forget_other_slots(self) -> None:
+        """Once it is certain that no other life goes on."""
+        await self._alone.wait()
+        slots.remove_all_but(self._slots_file)
+
     @asynccontextmanager
-    async def _application(self) -> AsyncIterator[None]:
+    async def _application(self) -> AsyncIterator[web.BaseSite]:
         runner = web.AppRunner(
             make_app(self, self._report), access_log=None, handle_signals=False, auto_decompress=False, shutdown_timeout=_CLOSE_S
         )
         await runner.setup()
         listener = socket.socket(fileno=self._start.listener_fd)
+        site = web.SockSite(runner, listener, backlog=_BACKLOG)
         try:
-            await web.SockSite(runner, listener, backlog=_BACKLOG).start()
-            yield
+            await site.start()
+            yield site
         finally:
             with suppress(OSError):
                 await runner.cleanup()
-
-
-async def _for_ever() -> None:
-    await asyncio.Event().wait()

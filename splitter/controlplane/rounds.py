@@ -63,7 +63,8 @@ class _Looking:
 class Rounds:
     """A fault in a round is reported, told to who asked, and the old configuration goes on."""
 
-    def __init__(self, following: Follower, store: Watched, metrics: Metrics, report: Report) -> None:
+    def __init__(self, following: Follower, store: Watched, metrics: Metrics, report: Report, *, waits: bool = False) -> None:
+        """`waits`: no round begins before `go_on`; who asks for one waits."""
         self._following = following
         self._store = store
         self._metrics = metrics
@@ -75,7 +76,9 @@ class Rounds:
         self._look = False
         self._forced = False
         self._again = False
+        self._waits = waits
         self._ended = False
+        self._finishing = False
         self._last_failure = ""
 
     async def reload(self) -> Outcome:
@@ -86,7 +89,7 @@ class Rounds:
             InternalError: the look has failed; the log says how.
         """
         if self._ended:
-            raise _ending()
+            raise self._ending()
         asked: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._asked.append(asked)
         self._wake.set()
@@ -100,7 +103,7 @@ class Rounds:
             SplitterError: it was not done.
         """
         if self._ended:
-            raise _ending()
+            raise self._ending()
         if len(self._wishes) >= MOST_WAITING:
             raise NoCapacity(f"{MOST_WAITING} changes wait already")
         waiting = _Waiting(wish, asyncio.get_running_loop().create_future())
@@ -116,7 +119,7 @@ class Rounds:
             SplitterError: it would not be done.
         """
         if self._ended:
-            raise _ending()
+            raise self._ending()
         if len(self._previews) >= MOST_WAITING:
             raise NoCapacity(f"{MOST_WAITING} dry runs wait already")
         looking = _Looking(wish, asyncio.get_running_loop().create_future())
@@ -133,9 +136,15 @@ class Rounds:
         self._again = True
         self._wake.set()
 
-    def end(self) -> None:
-        """No round begins any more."""
+    def go_on(self) -> None:
+        """Rounds may begin."""
+        self._waits = False
+        self._wake.set()
+
+    def end(self, *, finish: bool = False) -> None:
+        """No round begins any more; with `finish`, one more for those who wait already."""
         self._ended = True
+        self._finishing = finish and not self._waits
         self._wake.set()
 
     async def watch(self) -> None:
@@ -150,18 +159,20 @@ class Rounds:
                 await asyncio.sleep(REST_S)
 
     async def run(self) -> None:
-        """Until `end`."""
+        """Until `end`, and the end of the round that is under way."""
         while not self._ended:
             await self._wake.wait()
             self._wake.clear()
-            if not self._ended:
+            if not (self._ended or self._waits):
                 await self._round()
+        if self._finishing and (self._asked or self._wishes):
+            await self._round()
         for asked in self._asked:
-            _tell(asked, _ending())
+            _tell(asked, self._ending())
         for waiting in self._wishes:
-            _tell(waiting.answer, _ending())
+            _tell(waiting.answer, self._ending())
         for looking in self._previews:
-            _tell(looking.answer, _ending())
+            _tell(looking.answer, self._ending())
 
     async def _round(self) -> None:
         asked, self._asked = self._asked, []
@@ -230,6 +241,11 @@ class Rounds:
         asyncio.get_running_loop().call_later(REST_S, self._wake.set)
         return InternalError("the change has failed, the old configuration stays in force; splitter's log says how")
 
+    def _ending(self) -> NoCapacity:
+        if self._finishing:
+            return NoCapacity("splitter is being upgraded, and this process takes no change any more; send it again")
+        return NoCapacity("splitter is draining and takes no change any more")
+
     def _complain(self, exc: Exception) -> None:
         self._report.fault(exc)
 
@@ -247,7 +263,3 @@ def _tell(asked: asyncio.Future[T], answer: T | SplitterError) -> None:
         asked.set_exception(answer)
     else:
         asked.set_result(answer)
-
-
-def _ending() -> NoCapacity:
-    return NoCapacity("splitter is draining and takes no change any more")

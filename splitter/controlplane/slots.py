@@ -27,6 +27,7 @@ SlotKey = tuple[str, str]
 """(endpoint, served entity)."""
 
 FORMAT = 1
+_FILES = "slots*.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,19 @@ def load(path: Path, life: str) -> SlotTable | None:
         return _decode(document) if document["format"] == FORMAT and document["life"] == life else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def file_of(state_dir: str, life: str) -> Path:
+    """Where the table of a life is kept. In an upgrade there are two lives at a time, and the earlier one may be the one that goes on."""
+    return Path(state_dir) / f"slots-{life}.json"
+
+
+def remove_all_but(path: Path) -> None:
+    """Away with the tables of lives that are over. What cannot be removed harms nobody."""
+    for other in path.parent.glob(_FILES):
+        if other != path:
+            with suppress(OSError):
+                other.unlink()
 
 
 def _decode(document: Any) -> SlotTable:

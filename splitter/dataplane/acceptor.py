@@ -64,9 +64,11 @@ class Acceptor:
             self._end_turned_away(connection)
 
     def close_at_once(self) -> None:
-        """The supervisor is dead: let its successor bind."""
+        """Leave what is in the queue: to the workers of a new supervisor that hold the listener too, or, where ours is dead, to the
+        kernel, so that its successor may bind."""
         if self._open:
             self._open = False
+            self._plane.words[self._header + ACCEPTING] = 0
             self._plane.loop.remove_reader(self._listener)
         self._listener.close()
 

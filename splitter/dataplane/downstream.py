@@ -346,6 +346,20 @@ class Downstream(asyncio.BufferedProtocol):
             self._closing = True
             self._transport.close()
 
+    def begin_no_more(self) -> bool:
+        """Begin no request after the one that is under way. False: one is being read, and is served; ask again."""
+        if self._closing:
+            return True
+        if self.exchange is not None:
+            self.exchange.keep_alive = False
+        elif self._head is not None or (self._ahead and not self.is_full) or self._bytes_unread():
+            return False
+        elif self.is_full:  # of an answer that the client does not read; what it has sent ahead may wait for ever
+            self._close_politely(monotonic())
+        else:
+            self.close_idle()
+        return True
+
     # --- ending ---------------------------------------------------------------------------------------------------------------
 
     def _read_ahead(self) -> None:
@@ -402,6 +416,14 @@ class Downstream(asyncio.BufferedProtocol):
         except (OSError, ValueError):
             return held
         return held + int.from_bytes(queued, sys.byteorder)
+
+    def _bytes_unread(self) -> int:
+        """Bytes that have come and are not read yet: a close would answer them with a reset."""
+        try:
+            waiting = fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.FIONREAD, bytes(4))
+        except (OSError, ValueError):
+            return 0
+        return int.from_bytes(waiting, sys.byteorder)
 
     def _abort(self) -> None:
         if not self.ended:

@@ -56,6 +56,7 @@ class DataPlane:
         self.wheel = Wheel(monotonic())
         self.resolver = Resolver(monotonic)
         self.draining = False
+        self.replaced = False  # the workers of a new supervisor accept in our place: the service as a whole does not drain
         self.words = words
         self.downstreams: set[Downstream] = set()
         self.paused: set[Downstream] = set()
@@ -144,8 +145,9 @@ class DataPlane:
         return make(self)
 
     def ready(self) -> LocalAnswer:
-        is_ready = bool(self.words[READY]) and not self.words[DRAINING] and not self.draining
-        status = "ready" if is_ready else "draining" if self.words[DRAINING] or self.draining else "starting"
+        draining = bool(self.words[DRAINING]) or (self.draining and not self.replaced)
+        is_ready = bool(self.words[READY]) and not draining
+        status = "ready" if is_ready else "draining" if draining else "starting"
         body = {"status": status, "revision": self.snapshot.revision, "notices": list(self.snapshot.notices)}
         return LocalAnswer(200 if is_ready else 503, JSON, orjson.dumps(body))
 

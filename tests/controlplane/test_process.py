@@ -18,7 +18,7 @@ import orjson
 import pytest
 
 from splitter import __version__, shared_memory
-from splitter.channel import Frame, FrameReader, Kind, encode
+from splitter.channel import WAIT, Frame, FrameReader, Kind, encode
 from splitter.controlplane.link import Link
 from splitter.controlplane.process import ControlPlane
 from splitter.controlplane.publisher import InForce, full_step
@@ -267,6 +267,59 @@ async def test_in_a_drain_it_still_answers_and_takes_no_change(folder: Path) -> 
         write(folder, yaml(50))
         assert await control.end() == 0
         assert await control.line() == ""
+
+
+async def test_one_that_retires_finishes_what_waits_and_leaves_the_queue_to_its_successor(folder: Path) -> None:
+    async with control_plane(folder) as control:
+        await control.serving()
+        write(folder, yaml(50))
+        reload = asyncio.create_task(control.ask("POST", "/-/reload"))
+        frame = await control.frame()
+        control.send(Kind.RETIRE)
+        control.send(Kind.HELD, frame.revision)
+        status, body = await reload
+        assert (status, len(json.loads(body)["applied"])) == (200, 1)
+        assert await control.process.wait() == 0
+        assert await control.complaint() == ""
+
+
+async def test_one_that_waits_serves_and_changes_nothing(folder: Path) -> None:
+    async with control_plane(folder, revision=None) as control:
+        control.send(Kind.START, 0, WAIT)
+        await control.serving()
+        write(folder, yaml(50))
+        reload = asyncio.create_task(control.ask("POST", "/-/reload"))
+        assert (await control.ask("GET", "/-/config"))[0] == 200
+        (folder / "state" / "slots-1.1.json").write_text("of the supervisor before")
+        control.send(Kind.REFRESH)  # frames are acted on in order, and this one is held back too
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await control.frame()
+        assert not reload.done()
+        assert (folder / "state" / "slots-1.1.json").exists()
+        control.send(Kind.ALONE)
+        frame = await control.frame()
+        assert (frame.kind, frame.revision) == (Kind.PUBLISH_CHANGE, 2)
+        control.send(Kind.HELD, 2)
+        frame = await control.frame()
+        assert (frame.kind, frame.revision) == (Kind.PUBLISH_FULL, 3)
+        control.send(Kind.HELD, 3)
+        assert (await reload)[0] == 200
+        assert not (folder / "state" / "slots-1.1.json").exists()
+
+
+async def test_two_never_write_at_a_time(folder: Path) -> None:
+    """The second begins when the first has ended, however long it takes to be told so."""
+    async with control_plane(folder) as first:
+        await first.serving()
+        async with control_plane(folder) as second:
+            assert (await second.frame(beats=True)).kind is Kind.BEAT
+            frame = asyncio.create_task(second.frame())
+            write(folder, yaml(50))
+            assert (await first.frame()).revision == 2
+            assert not frame.done()
+            first.process.kill()
+            assert (await frame).kind is Kind.PUBLISH_FULL
 
 
 async def test_signals_of_the_service_manager_do_not_end_it(folder: Path) -> None:

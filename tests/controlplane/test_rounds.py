@@ -92,17 +92,17 @@ class FakeStore:
 
 
 class Scene:
-    def __init__(self, following: FakeFollowing) -> None:
+    def __init__(self, following: FakeFollowing, *, waits: bool = False) -> None:
         self.store = FakeStore()
         self.words = memoryview(bytearray(LAYOUT.size_bytes)).cast("Q")
         self.err = io.StringIO()
         metrics = Metrics(self.words, LAYOUT, lambda: View(0, {}, {}, True))
-        self.rounds = Rounds(following, self.store, metrics, Report(io.StringIO(), self.err))
+        self.rounds = Rounds(following, self.store, metrics, Report(io.StringIO(), self.err), waits=waits)
 
 
 @asynccontextmanager
-async def running(following: FakeFollowing) -> AsyncIterator[Scene]:
-    scene = Scene(following)
+async def running(following: FakeFollowing, *, waits: bool = False) -> AsyncIterator[Scene]:
+    scene = Scene(following, waits=waits)
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         group.create_task(scene.rounds.run())
         watching = group.create_task(scene.rounds.watch())
@@ -315,3 +315,45 @@ async def test_after_the_end_nobody_waits() -> None:
             await late
         with pytest.raises(NoCapacity, match="draining"):
             await scene.rounds.reload()
+
+
+async def test_rounds_that_wait_do_everything_once_they_may() -> None:
+    following = FakeFollowing()
+    async with running(following, waits=True) as scene:
+        scene.store.seen.set()
+        reload = asyncio.create_task(scene.rounds.reload())
+        change = asyncio.create_task(scene.rounds.change(wish("a")))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert (following.looks, following.changes) == ([], [])
+        scene.rounds.go_on()
+        assert await reload == Outcome(idle=True)
+        assert await change == DONE
+    assert (following.looks, following.changes) == ([True], [["a"]])
+
+
+async def test_an_end_before_they_may_is_told_to_who_waits() -> None:
+    async with running(FakeFollowing(), waits=True) as scene:
+        change = asyncio.create_task(scene.rounds.change(wish("a")))
+        await asyncio.sleep(0)
+        scene.rounds.end(finish=True)
+        with pytest.raises(NoCapacity, match="draining"):
+            await change
+
+
+async def test_who_waits_when_the_rounds_are_finished_is_served_and_who_comes_later_is_not() -> None:
+    following = FakeFollowing()
+    following.gate.clear()
+    async with running(following) as scene:
+        first = asyncio.create_task(scene.rounds.change(wish("first")))
+        await following.changing.wait()
+        second = asyncio.create_task(scene.rounds.change(wish("second")))
+        reload = asyncio.create_task(scene.rounds.reload())
+        await asyncio.sleep(0)
+        scene.rounds.end(finish=True)
+        with pytest.raises(NoCapacity, match=r"is being upgraded.*send it again"):
+            await scene.rounds.change(wish("third"))
+        following.gate.set()
+        assert [await first, await second] == [DONE, DONE]
+        assert await reload == Outcome(idle=True)
+    assert following.changes == [["first"], ["second"]]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from splitter.controlplane.slots import SlotKey, SlotTable, load, save
+from splitter.controlplane.slots import SlotKey, SlotTable, file_of, load, remove_all_but, save
 from splitter.errors import ConfigError
 
 LIMIT = 6
@@ -231,3 +231,11 @@ def test_what_is_released_is_not_saved(tmp_path: Path) -> None:
     reused = table([A], [], limit=2).step([B], 3, free)
     save(path, "1", reused)
     assert load(path, "1") == replace(reused, released=())
+
+
+def test_tables_of_other_lives_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    ours = file_of(str(tmp_path), "17.4")
+    for path in (ours, file_of(str(tmp_path), "17.5"), tmp_path / "slots.json", tmp_path / "state.db"):
+        path.write_bytes(b"")
+    remove_all_but(ours)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["slots-17.4.json", "state.db"]
