@@ -147,14 +147,18 @@ class Worker:
         self._acceptor.close_at_once()
         until = monotonic() + self._settings.drain_s
         graced_until = monotonic() + IDLE_GRACE_S
-        while plane.connections and monotonic() < graced_until:
+        while plane.connections and monotonic() < graced_until:  # noqa: ASYNC110 - see _drain
             await asyncio.sleep(LOOK_S)
-        while not all([downstream.begin_no_more() for downstream in tuple(plane.downstreams)]) and monotonic() < until:
+        while not self._begins_no_more() and monotonic() < until:  # noqa: ASYNC110 - see _drain
             await asyncio.sleep(LOOK_S)
         self._send(encode(Kind.QUIET))
         while plane.busy() and monotonic() < until:  # noqa: ASYNC110 - see _drain
             await asyncio.sleep(LOOK_S)
         await self._end(until)
+
+    def _begins_no_more(self) -> bool:
+        answers = [downstream.begin_no_more() for downstream in tuple(self.plane.downstreams)]
+        return all(answers)
 
     async def _end(self, until: float) -> None:
         plane = self.plane

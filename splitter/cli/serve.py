@@ -130,7 +130,7 @@ def serve(
         log_format=log_format,
         limits=Limits(connections=max_connections, body_bytes=max_body_mb * _MB),
     )
-    sys.exit(supervisor.run(settings))
+    sys.exit(supervisor.run(settings, again=supervisor.same_command()))
 
 
 @click.command(context_settings=SETTINGS)

@@ -163,9 +163,9 @@ class Rounds:
         while not self._ended:
             await self._wake.wait()
             self._wake.clear()
-            if not (self._ended or self._waits):
+            if self._may_begin():
                 await self._round()
-        if self._finishing and (self._asked or self._wishes):
+        if self._finishing:
             await self._round()
         for asked in self._asked:
             _tell(asked, self._ending())
@@ -173,6 +173,9 @@ class Rounds:
             _tell(waiting.answer, self._ending())
         for looking in self._previews:
             _tell(looking.answer, self._ending())
+
+    def _may_begin(self) -> bool:
+        return not (self._ended or self._waits)
 
     async def _round(self) -> None:
         asked, self._asked = self._asked, []

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
-import socket
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 
 from splitter import shared_memory
 from splitter.errors import StartError
@@ -20,31 +17,40 @@ from splitter.settings import Settings
 from splitter.shared_memory import Layout
 from splitter.supervisor.child import Commands
 from splitter.supervisor.crew import Holdings
+from splitter.supervisor.estate import Estate, open_estate
+from splitter.supervisor.handover import VARIABLE, inherited_handover
 from splitter.supervisor.intervals import Intervals
-from splitter.supervisor.listener import Interrupted, open_listener, url
-from splitter.supervisor.lock import Holder, StateLock, holder
+from splitter.supervisor.listener import Interrupted
+from splitter.supervisor.lock import Holder, holder
 from splitter.supervisor.log import say, use
 from splitter.supervisor.signals import Signals
 from splitter.supervisor.supervise import Supervisor
+from splitter.supervisor.upgrade import same_command
 
-__all__ = ["Commands", "Holder", "Intervals", "holder", "run"]
+__all__ = ["Commands", "Holder", "Intervals", "holder", "run", "same_command"]
 
 _DESCRIPTORS = 1 << 20
-_CONTROL_BACKLOG = 1024  # requests wait here while the control plane is being restarted
-_FOLDER_PREFIX = "splitter-"
-_SOCKET = "control.sock"
-_SOCKET_PATH = 107  # bytes in sun_path without the end (unix(7))
 
 
-def run(settings: Settings, commands: Commands | None = None, intervals: Intervals | None = None) -> int:
-    """Serve until the end and return the exit code: 0 after a drain (the first TERM or INT), 1 when it cannot start, and 143 or 130
-    when a second TERM or INT cut the drain short. Must be called in the main thread."""
+def run(
+    settings: Settings, commands: Commands | None = None, intervals: Intervals | None = None, again: Sequence[str] = ()
+) -> int:
+    """Serve until the end and return the exit code: 0 after a drain (the first TERM or INT) or an upgrade, 1 when it cannot start, and
+    143 or 130 when a second TERM or INT cut the drain short. `again`: what USR2 runs to take this one's place, empty for nothing. Must
+    be called in the main thread."""
     intervals = intervals or Intervals()
     use(settings.log_format)
     try:
         with Signals() as signals, ExitStack() as stack:
-            holdings = _open(settings, intervals, signals, stack)
-            return Supervisor(settings, commands or Commands(), intervals, holdings, signals).run()
+            handover = inherited_handover(os.environ, settings.state_dir)
+            os.environ.pop(VARIABLE, None)  # it was meant for this process alone
+            if handover is None:
+                estate = stack.enter_context(open_estate(settings, intervals, signals))
+            else:
+                estate = handover.estate
+                stack.callback(estate.close)
+            holdings = _open(settings, estate, stack)
+            return Supervisor(settings, commands or Commands(), intervals, estate, holdings, signals, again, handover).run()
     except StartError as exc:
         say(f"error: {exc.message}")
         return 1
@@ -52,21 +58,13 @@ def run(settings: Settings, commands: Commands | None = None, intervals: Interva
         return 0
 
 
-def _open(settings: Settings, intervals: Intervals, signals: Signals, stack: ExitStack) -> Holdings:
-    lock = StateLock(settings.state_dir)
-    stack.callback(lock.close)
-    listener = stack.enter_context(open_listener(settings.host, settings.port, os.environ, intervals, signals.ended))
-    address = url(listener)
+def _open(settings: Settings, estate: Estate, stack: ExitStack) -> Holdings:
     _raise_descriptor_limit()
     layout = Layout(stripes=settings.workers)
     memory_fd = shared_memory.create(layout)
     stack.callback(os.close, memory_fd)
-    if lock.left is not None:
-        _remove_left_folder(lock.left.folder)
-    folder = stack.enter_context(_private_folder())
-    lock.name_holder(address, folder)
-    control_listener = stack.enter_context(_control_listener(folder))
-    return Holdings(listener, control_listener, memory_fd, shared_memory.attach(memory_fd, layout), layout, address)
+    words = shared_memory.attach(memory_fd, layout)
+    return Holdings(estate.listener, estate.control_listener, memory_fd, words, layout, estate.address)
 
 
 def _raise_descriptor_limit() -> None:
@@ -76,37 +74,3 @@ def _raise_descriptor_limit() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-@contextmanager
-def _private_folder() -> Iterator[str]:
-    """A new folder of mode 0700 with a path short enough for a Unix socket; removed at the end."""
-    for base in (os.environ.get("XDG_RUNTIME_DIR"), "/run", "/tmp", tempfile.gettempdir()):  # noqa: S108 - mkdtemp makes it ours
-        if base and len(os.fsencode(base)) < _SOCKET_PATH - 40 and os.access(base, os.W_OK | os.X_OK):
-            with suppress(OSError):
-                folder = tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=base)
-                break
-    else:
-        raise StartError("no folder for a private socket: neither $XDG_RUNTIME_DIR, /run nor /tmp can be written")
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_left_folder(folder: str) -> None:
-    """Of a supervisor that was killed. Its text is not to be trusted with more than that."""
-    if os.path.basename(folder).startswith(_FOLDER_PREFIX) and os.path.isabs(folder):
-        with suppress(OSError):
-            os.unlink(os.path.join(folder, _SOCKET))
-        with suppress(OSError):
-            os.rmdir(folder)
-
-
-def _control_listener(folder: str) -> socket.socket:
-    """Where workers reach the control plane. It stays open here, so its queue outlives a control plane."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(os.path.join(folder, _SOCKET))
-    listener.listen(_CONTROL_BACKLOG)
-    listener.setblocking(False)
-    return listener

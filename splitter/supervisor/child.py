@@ -26,6 +26,10 @@ _READ_BYTES = 256 * 1024
 _READS_A_TURN = 16
 _QUEUED_FRAMES = 4096
 _WORKER_PAYLOAD = 64 * 1024  # a worker says little
+# Of this version, now: where an installation is reached by a symbolic link, that may point to another one by the time a child is
+# replaced. The name of the interpreter itself is left alone, since by that name it finds its virtual environment.
+_HOME = str(Path(__file__).resolve().parents[2])
+_PYTHON = os.path.join(os.path.realpath(os.path.dirname(sys.executable)), os.path.basename(sys.executable))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,8 @@ class Commands:
     """What is started; the child's start is added as the last argument. `-P`: a folder named `splitter` in the working directory
     is not this package."""
 
-    worker: tuple[str, ...] = (sys.executable, "-P", "-m", "splitter.worker")
-    control: tuple[str, ...] = (sys.executable, "-P", "-m", "splitter.controlplane")
+    worker: tuple[str, ...] = (_PYTHON, "-P", "-m", "splitter.worker")
+    control: tuple[str, ...] = (_PYTHON, "-P", "-m", "splitter.controlplane")
 
 
 class Child:
@@ -50,6 +54,7 @@ class Child:
         self.closed = False
         self.closed_at: float | None = None
         self.killed = False
+        self.ends_by: float | None = None
         self.proven = False
         self._process = process
         self._reader = FrameReader(max_payload)
@@ -135,6 +140,8 @@ class Child:
         """(when, why) of everything that this child is killed for if it does not happen before."""
         if self.closed_at is not None:
             yield self.closed_at + intervals.deaf, "closed its channel"
+        if self.ends_by is not None:
+            yield self.ends_by, "did not end in time"
 
 
 class Worker(Child):
@@ -145,6 +152,7 @@ class Worker(Child):
     ) -> None:
         super().__init__(name, process, channel, now, _WORKER_PAYLOAD)
         self.acknowledged = 0
+        self.quiet = False
         self._beat = beat
         self._awaited: deque[tuple[int, float]] = deque()
 
@@ -214,9 +222,8 @@ def spawn(
 def _environment() -> dict[str, str]:
     """Ours, so that a checkout that is not installed works too: with `-P` the child does not look where we were started."""
     environ = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    parent = str(Path(__file__).resolve().parents[2])
-    if parent not in {str(Path(folder).resolve()) for folder in [*site.getsitepackages(), site.getusersitepackages()]}:
-        environ["PYTHONPATH"] = os.pathsep.join(filter(None, [parent, environ.get("PYTHONPATH")]))
+    if _HOME not in {str(Path(folder).resolve()) for folder in [*site.getsitepackages(), site.getusersitepackages()]}:
+        environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_HOME, environ.get("PYTHONPATH")]))
     return environ
 
 

@@ -51,6 +51,7 @@ class Crew:
         self.control: Seat[ControlPlane] = Seat("control plane", 0)
         self.workers: list[Seat[Worker]] = [Seat(f"worker {index}", index) for index in range(settings.workers)]
         self.closing = False
+        self._without_control = False
         self._settings = settings
         self._commands = commands
         self._intervals = intervals
@@ -81,6 +82,22 @@ class Crew:
         for seat in self.seats():
             seat.due = None
 
+    def retire_control(self) -> None:
+        """The control plane ends in its own time, and none takes its place before `restore_control`."""
+        if self.closing:
+            return
+        self._without_control = True
+        self.control.due = None
+        child = self.control.child
+        if child is not None:
+            child.ends_by = time.monotonic() + self._intervals.leave_state
+            self.send(child, told(Kind.RETIRE))
+
+    def restore_control(self) -> None:
+        self._without_control = False
+        if self.control.child is None and not self.closing:
+            self.control.due = time.monotonic()
+
     def end(self) -> None:
         """Kill what is left and wait for its end."""
         self.close()
@@ -95,6 +112,9 @@ class Crew:
     def watch(self, source: socket.socket | int, call: Callable[[], None]) -> None:
         """Call when there is something to read."""
         self._selector.register(source, selectors.EVENT_READ, call)
+
+    def unwatch(self, source: socket.socket | int) -> None:
+        self._selector.unregister(source)
 
     def wait(self, until: float) -> None:
         """Wait until then at most, sooner for a deadline of a child, and call whoever is concerned."""
@@ -203,17 +223,20 @@ class Crew:
         if child.channel.fileno() in self._selector.get_map():
             self._selector.unregister(child.channel)
         status = child.reap()
-        expected = self.closing
+        expected = self._stays_empty(seat)
         self._hearer.on_end(child, seat, status)
         now = time.monotonic()
         failed = not child.proven or now - child.started < self._intervals.short_life
         delay = seat.vacated(now, failed, self._intervals)
-        if self.closing:
+        if self._stays_empty(seat):
             seat.due = None
             if expected and status and not child.killed:
                 say(f"{child.name} (pid {child.pid}) {ending(status)}")
         else:
             say(f"{child.name} (pid {child.pid}) {ending(status)}; " + (f"replaced in {delay:g} s" if delay else "replaced"))
+
+    def _stays_empty(self, seat: Seat[Worker] | Seat[ControlPlane]) -> bool:
+        return self.closing or (seat is self.control and self._without_control)
 
 
 def told(kind: Kind, revision: int = 0, payload: str = "") -> bytes:

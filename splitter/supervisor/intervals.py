@@ -20,5 +20,8 @@ class Intervals:
     ready_poll: float = 0.02
     drain_margin: float = 0.5  # workers keep the limit of the drain themselves; who is late by this is killed
     one_signal: float = 0.05  # make and timeout pass a signal on to the process and to its group: two within this are one
+    upgrade: float = 20.0  # for a new supervisor to be ready; API calls wait meanwhile, and give up after 30
+    leave_state: float = 5.0  # for the control plane to end in favour of that one's
+    quiet: float = 15.0  # for workers that retire to begin no request any more: a head may take 10 s to come
     control_end: float = 2.0  # for the control plane to end, once the last worker has
     stall: float = 1.0  # the supervisor itself was stopped for so long: what it saw before says nothing about its children

@@ -50,6 +50,31 @@ class StateLock:
         self.left = _parse(_read(self._fd))
         self.name_holder()
 
+    @classmethod
+    def inherited(cls, fd: int, state_dir: str) -> StateLock:
+        """The lock of a supervisor that hands over: flock(2) is held by both as long as either has the descriptor open, so nobody
+        else can take it in between. The text stays that of the other one until `name_holder`.
+
+        Raises:
+            StartError: it is not the lock of this directory.
+        """
+        try:
+            ours, theirs = os.stat(os.path.join(state_dir, NAME)), os.fstat(fd)
+        except OSError as exc:
+            raise StartError(f"the state directory {state_dir} cannot be used: {exc.strerror} ({exc.filename or NAME})") from exc
+        if (ours.st_dev, ours.st_ino) != (theirs.st_dev, theirs.st_ino):
+            raise StartError(
+                f"the state directory {state_dir} is not the one that the running splitter uses. "
+                "An upgrade keeps it; to move to another one, end splitter and start it again"
+            )
+        os.set_inheritable(fd, False)
+        lock = cls.__new__(cls)
+        lock._fd, lock.left = fd, None
+        return lock
+
+    def fileno(self) -> int:
+        return self._fd
+
     def name_holder(self, address: str = "", folder: str = "") -> None:
         """Write who holds it into the file. An address holds no space, the folder is the last."""
         text = os.fsencode(" ".join(filter(None, [str(os.getpid()), address, folder])) + "\n")
@@ -60,6 +85,10 @@ class StateLock:
         """Give the lock up. The file stays: removing it would let two others lock two different files."""
         with suppress(OSError):
             os.ftruncate(self._fd, 0)
+        os.close(self._fd)
+
+    def leave(self) -> None:
+        """Leave the lock, and what stands in its file, to another process that has it too."""
         os.close(self._fd)
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
-HANDLED = (signal.SIGHUP, signal.SIGUSR1, *ENDING)
+HANDLED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, *ENDING)
 
 
 class Signals:

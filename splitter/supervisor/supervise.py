@@ -2,7 +2,8 @@
 
 One loop without threads. Everything that happens comes out of one select; everything that does not happen in time is a deadline
 that is looked at between two waits. Nothing that a child does may end or block it: bytes that are no frames, or frames that this
-child may not send, cost the child its life. Three states: starting (`_ready` is False), serving, draining (`_ends_at` is set).
+child may not send, cost the child its life. Three states: starting (`_ready` is False), serving, ending (`_ends_at` is set): draining, or
+retiring in favour of a successor (`upgrade.py`), which this may be itself (`_before`).
 """
 
 from __future__ import annotations
@@ -12,52 +13,70 @@ import math
 import os
 import signal
 import time
+from collections.abc import Sequence
 
 from splitter import shared_memory
-from splitter.channel import Frame, Kind
+from splitter.channel import WAIT, Frame, Kind, encode
 from splitter.settings import Settings
 from splitter.supervisor.child import Child, Commands, ControlPlane, Worker, ending
 from splitter.supervisor.crew import Crew, Holdings, told
+from splitter.supervisor.estate import Estate
+from splitter.supervisor.handover import Handover
 from splitter.supervisor.intervals import Intervals
 from splitter.supervisor.log import say
 from splitter.supervisor.publications import Publications
 from splitter.supervisor.seat import Seat
 from splitter.supervisor.signals import Signals
 from splitter.supervisor.systemd import notify
+from splitter.supervisor.upgrade import Predecessor, Upgrade
 
 
 class Supervisor:
-    def __init__(self, settings: Settings, commands: Commands, intervals: Intervals, holdings: Holdings, signals: Signals) -> None:
+    """`again` is the command line of a successor, empty where there can be none; `handover` what this one was started with as one."""
+
+    def __init__(
+        self, settings: Settings, commands: Commands, intervals: Intervals, estate: Estate, holdings: Holdings, signals: Signals,
+        again: Sequence[str] = (), handover: Handover | None = None,
+    ) -> None:  # fmt: skip
         self._settings = settings
         self._intervals = intervals
+        self._estate = estate
         self._holdings = holdings
         self._signals = signals
         self._publications = Publications()
         self._crew = Crew(settings, commands, intervals, holdings, self)
         self._crew.watch(signals.fileno(), self._take_signals)
+        self._upgrade = Upgrade(again, estate, intervals, self._crew, self)
+        self._before = None if handover is None else Predecessor(handover, self._crew, self)
         self._held = 0
         self._ready = False
         self._ends_at: float | None = None
-        self._told_to_end_at = 0.0
+        self._told_to_end_at: float | None = None
+        self._quiet_by = math.inf
         self._control_ends_at: float | None = None
         self._exit_code: int | None = None
 
     def run(self) -> int:
-        """Until the end; returns the exit code, and no child is left. A fault of ours that is raised here kills none of them:
-        their channels end with this process, and they finish what they have begun."""
+        """Until the end; returns the exit code, and no child is left. A fault of ours that is raised here kills none of them, nor does
+        a takeover that fails: their channels end with this process, and they finish what they have begun."""
         while self._exit_code is None:
             self._crew.start_due()
             self._crew.wait(self._deadline())
             self._crew.end_the_overdue()
+            self._upgrade.look(time.monotonic())
             self._look_whether_ready()
+            self._look_whether_quiet()
             self._look_whether_drained()
-        self._crew.end()
+        self._upgrade.kill()
+        if self._before is None or self._before.has_left:
+            self._crew.end()
         return self._exit_code
 
     def _deadline(self) -> float:
         if self._ends_at is not None:
-            return self._ends_at if self._control_ends_at is None else self._control_ends_at
-        return time.monotonic() + self._intervals.ready_poll if self._all_told_to_accept() and not self._ready else math.inf
+            return min(self._ends_at if self._control_ends_at is None else self._control_ends_at, self._quiet_by)
+        polls = not self._ready and (self._all_told_to_accept() or self._before is not None)
+        return min(time.monotonic() + self._intervals.ready_poll if polls else math.inf, self._upgrade.deadline)
 
     # --- publishing -----------------------------------------------------------------------------------------------------------
 
@@ -66,7 +85,8 @@ class Supervisor:
             for revision, frame in self._publications.replay():
                 child.send_snapshot(revision, frame, time.monotonic(), self._intervals)
         else:
-            child.send(told(Kind.START, self._publications.newest))
+            waits = self._before is not None and not self._before.is_quiet
+            child.send(encode(Kind.START, self._publications.newest, WAIT if waits else b""))
 
     def on_frame(self, child: Child, frame: Frame) -> None:
         if isinstance(child, ControlPlane):
@@ -100,6 +120,9 @@ class Supervisor:
     def _on_worker_frame(self, worker: Worker, frame: Frame) -> None:
         if frame.kind is Kind.DRAINED:
             return
+        if frame.kind is Kind.QUIET and self._upgrade.is_done:
+            worker.quiet = True
+            return
         newest = self._publications.newest
         if frame.kind is not Kind.ACKNOWLEDGE or not 0 < frame.revision <= newest:
             raise ValueError(f"a {frame.kind.name} frame of revision {frame.revision}")
@@ -121,12 +144,19 @@ class Supervisor:
     def on_end(self, child: Child, seat: Seat[Worker] | Seat[ControlPlane], status: int) -> None:
         if isinstance(child, Worker):
             self._clear_header(seat.index)
+            self._give_up_as_heir(child, status)
             if self._crew.control.child is not None:
                 said = json.dumps({"index": seat.index, "pid": child.pid, "status": status})
                 self._crew.send(self._crew.control.child, told(Kind.WORKER_DIED, 0, said))
         elif status > 0 and not self._publications.newest and not self._crew.closing:
             # By itself, then. One that was killed has said nothing about the configuration and is simply started again.
             say(f"{child.name} (pid {child.pid}) {ending(status)} before it had published a configuration")
+            self._fail()
+
+    def _give_up_as_heir(self, worker: Worker, status: int) -> None:
+        """There is somebody else who can serve: so nothing is tried again and again, as it is when nobody can."""
+        if self._before is not None and not self._before.has_left and not self._crew.closing:
+            say(f"{worker.name} (pid {worker.pid}) {ending(status)} before this splitter could take over")
             self._fail()
 
     def _clear_header(self, stripe: int) -> None:
@@ -149,13 +179,24 @@ class Supervisor:
 
     def _look_whether_ready(self) -> None:
         """Once, at the start: later the other workers serve while one is replaced."""
-        if self._ready or self._ends_at is not None or not self._all_told_to_accept():
+        if self._ready or self._ends_at is not None:
             return
-        words, layout = self._holdings.words, self._holdings.layout
-        if all(words[layout.worker(seat.index) + shared_memory.ACCEPTING] for seat in self._crew.workers):
+        if self._before is not None and self._all_show(shared_memory.PID) and self._is_control_heard():
+            self._before.say_prepared()
+        if self._all_told_to_accept() and self._all_show(shared_memory.ACCEPTING):
             self._ready = True
-            words[shared_memory.READY] = 1
-            notify(os.environ, "READY=1")
+            self._holdings.words[shared_memory.READY] = 1
+            if self._before is None or self._before.has_left:
+                notify(os.environ, "READY=1")
+            else:
+                self._before.say_ready()
+
+    def _all_show(self, word: int) -> bool:
+        words, layout = self._holdings.words, self._holdings.layout
+        return all(words[layout.worker(seat.index) + word] for seat in self._crew.workers)
+
+    def _is_control_heard(self) -> bool:
+        return self._crew.control.child is not None and self._crew.control.child.heard is not None
 
     def _fail(self) -> None:
         self._crew.close()
@@ -165,9 +206,10 @@ class Supervisor:
     def _take_signals(self) -> None:
         for number in self._signals.take():
             if number == signal.SIGUSR1:
-                for worker in self._crew.workers:
-                    if worker.child is not None:
-                        self._crew.send(worker.child, told(Kind.REOPEN))
+                for worker in self._living_workers():
+                    self._crew.send(worker, told(Kind.REOPEN))
+            elif number == signal.SIGUSR2:
+                self._on_upgrade_signal()
             elif number != signal.SIGHUP:
                 self._on_end_signal(number)
             elif self._ends_at is None and self._crew.control.child is not None:
@@ -176,38 +218,101 @@ class Supervisor:
     def _on_end_signal(self, number: int) -> None:
         name = signal.Signals(number).name
         now = time.monotonic()
-        if self._ends_at is not None:
-            if now - self._told_to_end_at < self._intervals.one_signal:
-                return
+        if self._told_to_end_at is None:
+            self.end(name)
+        elif now - self._told_to_end_at >= self._intervals.one_signal:
             say(f"{name} again: ended at once")
             self._exit_code = 128 + number  # what a shell shows for a program that a signal has ended
+
+    def end(self, why: str) -> None:
+        if self._told_to_end_at is not None:
             return
-        say(f"{name}: draining, for {self._settings.drain_s:g} s at most")
-        self._told_to_end_at = now
-        self._ends_at = now + self._settings.drain_s + self._intervals.drain_margin
+        say(f"{why}: draining, for {self._settings.drain_s:g} s at most")
+        self._told_to_end_at = time.monotonic()
         self._holdings.words[shared_memory.DRAINING] = 1
         self._holdings.words[shared_memory.READY] = 0
         notify(os.environ, "STOPPING=1")
+        self._upgrade.end()
+        if self._ends_at is None:
+            self._close()
+            self._holdings.listener.close()
+            for child in self._crew.children():
+                self._crew.send(child, told(Kind.DRAIN))
+
+    def _close(self) -> None:
+        self._ends_at = time.monotonic() + self._settings.drain_s + self._intervals.drain_margin
         self._crew.close()
-        self._holdings.listener.close()
-        for child in self._crew.children():
-            self._crew.send(child, told(Kind.DRAIN))
+
+    # --- upgrades -------------------------------------------------------------------------------------------------------------
+
+    def _on_upgrade_signal(self) -> None:
+        if self._ends_at is not None:
+            say("SIGUSR2 is refused: this splitter is ending")
+        elif not self._ready:
+            say("SIGUSR2 is refused: this splitter is not ready yet")
+        elif self._before is not None and not self._before.is_gone:
+            say(f"SIGUSR2 is refused: the splitter before this one (pid {self._before.pid}) has not ended yet")
+        else:
+            self._upgrade.begin()
+
+    def retire(self) -> None:
+        self._estate.is_ours = False
+        self._close()
+        self._quiet_by = time.monotonic() + self._intervals.quiet
+        self._estate.close_listeners()
+        for worker in self._living_workers():
+            self._crew.send(worker, told(Kind.RETIRE))
+
+    def take_over(self) -> None:
+        if self._ready:
+            notify(os.environ, "READY=1")
+
+    def go_on(self) -> None:
+        if self._crew.control.child is not None:
+            self._crew.send(self._crew.control.child, told(Kind.ALONE))
+
+    def _living_workers(self) -> list[Worker]:
+        return [seat.child for seat in self._crew.workers if seat.child is not None]
+
+    def _look_whether_quiet(self) -> None:
+        """Changes wait for this, so who takes too long is ended."""
+        if not self._upgrade.is_done:
+            return
+        loud = [worker for worker in self._living_workers() if not worker.quiet]
+        if not loud:
+            self._quiet_by = math.inf
+            self._upgrade.say_quiet()
+        elif time.monotonic() >= self._quiet_by:
+            self._quiet_by = math.inf
+            for worker in loud:
+                self._crew.kill(worker, f"still takes requests {self._intervals.quiet:g} s after it was told to retire")
+
+    def _waits_for_another(self, now: float) -> bool:
+        """The last one ends last: some service managers kill what is left when it does."""
+        if self._ends_at is None or now >= self._ends_at:
+            return False
+        before = self._before
+        return self._upgrade.is_pending or (before is not None and before.has_left and not before.is_gone)
+
+    # --- the end --------------------------------------------------------------------------------------------------------------
 
     def _look_whether_drained(self) -> None:
         if self._ends_at is None or self._exit_code is not None:
             return
         now = time.monotonic()
-        left = [seat.child for seat in self._crew.workers if seat.child is not None]
+        left = self._living_workers()
         if left and now >= self._ends_at:
             say(f"still busy after {self._settings.drain_s:g} s and killed: {', '.join(worker.name for worker in left)}")
             for worker in left:
                 worker.kill()
             self._ends_at = math.inf  # their ends are seen like any other
-        if left:
-            return
         control = self._crew.control.child
         if control is None:
-            self._exit_code = 0
+            self._holdings.control_listener.close()  # nobody answers there any more, and who asks is not to wait
+        if left:
+            return
+        if control is None:
+            self._exit_code = None if self._waits_for_another(now) else 0
         elif self._control_ends_at is None:
             self._control_ends_at = now + self._intervals.control_end
             control.hang_up()

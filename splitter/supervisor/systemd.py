@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 
 from splitter.errors import StartError
 
 FIRST_FD = 3
-VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET")
+LISTEN_VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+VARIABLES = (*LISTEN_VARIABLES, "NOTIFY_SOCKET")
 """Meant for this process alone, so children do not get them."""
 
 
@@ -41,6 +43,11 @@ def inherited_listener(environ: Mapping[str, str]) -> socket.socket | None:
     listener.set_inheritable(False)
     listener.setblocking(False)
     return listener
+
+
+def reloading() -> str:
+    """What is told at the beginning of a reload, whose end is READY=1 (sd_notify(3))."""
+    return f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
 
 
 def notify(environ: Mapping[str, str], state: str) -> None:
