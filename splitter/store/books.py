@@ -70,19 +70,21 @@ class Books:
     def keep(self, records: Sequence[Record], contents: Mapping[str, bytes], remembered: Remembered) -> tuple[str, ...]:
         """Write down what is in the files already. `contents` are those of all files. Returns a sentence when the state cannot be written:
         what people wrote into files is served nevertheless, and written down with the next change."""
-        self._take_numbers(records)
-        self._unwritten += records
+        waiting = [*self._unwritten, *records]
         changed: dict[str, bytes | None] = {path: data for path, data in contents.items() if self.saved.get(path) != data}
         changed.update(dict.fromkeys(self.saved.keys() - contents.keys()))
         try:
             self._tell(remembered)
-            if self._unwritten or changed:
-                self.ledger.write(self._unwritten, changed)
+            if waiting or changed:
+                self.ledger.write(waiting, changed)
                 self._note_saved(changed)
-                written, self._unwritten = self._unwritten, []
-                self.land(written, {})
+                self._unwritten = []
+                self.land(waiting, {})
         except LedgerError as exc:
+            self._unwritten = waiting
             return (f"the state cannot be saved ({exc}); serving goes on, but versions may be counted again after a restart",)
+        finally:
+            self._take_numbers(records)
         return ()
 
     def _tell(self, remembered: Remembered) -> None:

@@ -127,6 +127,8 @@ class FileStore:
 
     def _look(self, *, forced: bool = False) -> Look:
         """A look tells of a file once, so it is noted in the same step, whether or not somebody still waits for it."""
+        for file in self._sources.written:
+            self._watch.know(file)
         look = self._watch.look(forced=forced)
         self._sources.note(look)
         return look

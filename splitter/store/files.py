@@ -105,6 +105,11 @@ class FileWatch:
         self._is_first = False
         return Look(candidates, problems, is_settling or any(not seen.reported for seen in self._files.values()))
 
+    def know(self, file: str) -> None:
+        """The file was written from here, and what it holds is in force before any look has read it: it is news when it is gone."""
+        path = next(path for path in self._paths if file in (path, os.path.join(path, os.path.basename(file))))
+        self._files.setdefault(file, _Seen(path, _GONE, self._clock())).was_read = True
+
     def _read_file(self, file: str, signature: Signature) -> Source | None:
         read = _read(file, signature)
         return self._read(file, read) if isinstance(read, bytes) else read

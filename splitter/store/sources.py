@@ -7,7 +7,7 @@ It keeps the books around `store.files`: what was found goes in, what may be put
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from splitter.config.compiled import Compiled, EndpointConfig, compile_sources, registry_of, resolve
@@ -81,7 +81,7 @@ class Sources:
         self._refused: Mapping[str, Source | None] = {}  # judged and held back; a change of another file may heal them
         self._problems: tuple[Problem, ...] = ()
         self._unseen: frozenset[str] = frozenset()  # in force by `restore` alone: their PATH cannot be looked at yet
-        self._was_put = False
+        self._written: set[str] = set()
 
     @property
     def in_force(self) -> Mapping[str, Source]:
@@ -90,6 +90,11 @@ class Sources:
     @property
     def endpoints(self) -> Mapping[str, EndpointConfig]:
         return self._endpoints or {}
+
+    @property
+    def written(self) -> Collection[str]:
+        """Files that were put since the last `accept`."""
+        return self._written
 
     # --- what is found --------------------------------------------------------------------------------------------------------
 
@@ -127,7 +132,7 @@ class Sources:
     @property
     def is_news(self) -> bool:
         """Whether `gather` may give something else than before, be it other places after an edit of our own."""
-        return self._was_put or bool(self._news())
+        return bool(self._written or self._news())
 
     def read(self, file: str, data: bytes) -> Source:
         """As `read_source`; what is in force is not parsed again."""
@@ -158,7 +163,7 @@ class Sources:
         self._found = {}
         self._refused = merged.refused
         self._problems = merged.problems
-        self._was_put = False
+        self._written = set()
 
     def _news(self) -> Mapping[str, Source | None]:
         """What was found and says something else than what is in force, or takes the place of what was refused."""
@@ -220,7 +225,7 @@ class Sources:
         self._found.pop(file, None)
         if file in self._refused:  # news, so that the next `gather` tells that it is mended
             self._found[file] = source
-        self._was_put = True
+        self._written.add(file)
         return mine
 
 

@@ -65,7 +65,7 @@ def drafted(text: str) -> Drafted:
     return only
 
 
-def canary(share: int, name: str = "m", *, entity: str = "challenger") -> Drafted:
+def canary(share: float, name: str = "m", *, entity: str = "challenger") -> Drafted:
     """An endpoint with `share` percent for its second served entity."""
     models = f"current: {{url: http://127.0.0.1:5001, traffic: rest}}, {entity}: {{url: http://127.0.0.1:5002, traffic: {share}}}"
     return drafted(f"endpoints: {{{name}: {{served_models: {{{models}}}}}}}")

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
 from splitter.config.source import Drafted
 from splitter.errors import SplitterError
-from splitter.store.file_store import FileStore, Wall
+from splitter.store.file_store import POLL_S, FileStore, Wall
 from splitter.store.interface import ANY_VERSION, NO_VERSION, Contents, Entry, Put, Record
-from splitter.store.ledger import Ledger
+from splitter.store.ledger import Ledger, Standing
 from splitter.store.replace import Disk
 from tests.store.conformance import canary, facts
 
@@ -68,6 +69,10 @@ def stepping_ledger(on: On) -> Callable[..., tuple[Ledger, tuple[str, ...]]]:
     """Opens a ledger that tells of its steps."""
 
     class SteppingLedger(Ledger):
+        def newest(self) -> Mapping[str, Standing]:
+            on("ledger.newest")
+            return super().newest()
+
         def write(self, records: Sequence[Record], sources: Mapping[str, bytes | None]) -> None:
             on("ledger.write")
             super().write(records, sources)
@@ -94,6 +99,10 @@ class Desk:
         self.paths = tuple(str(self.config / name) for name in names) or (str(self.config),)
         self.on: On = nothing
         self.now_s = 1000.0
+        self.on_clock: Callable[[], object] = lambda: None
+        """Called, in the store's thread, before each look."""
+        self.polls: asyncio.Semaphore | None = None
+        """If there is one, each poll of a watch takes a permit and no time."""
         self._ids = count(1)
         self._edits = count(1)
         self._stores: list[FileStore] = []
@@ -106,7 +115,7 @@ class Desk:
         return store
 
     def unloaded(self, *, strict: bool = False) -> FileStore:
-        wall = Wall(lambda: int(self.now_s * 1000), lambda: f"{next(self._ids):032x}", lambda: self.now_s, self._rest)
+        wall = Wall(lambda: int(self.now_s * 1000), lambda: f"{next(self._ids):032x}", self._clock, self._rest)
         disk, open_ledger = Stepping(self._step), stepping_ledger(self._step)
         store = FileStore(self.paths, self.state, strict=strict, wall=wall, disk=disk, open_ledger=open_ledger)
         self._stores.append(store)
@@ -124,7 +133,14 @@ class Desk:
     def _step(self, name: str) -> None:
         self.on(name)
 
+    def _clock(self) -> float:
+        self.on_clock()
+        return self.now_s
+
     async def _rest(self, seconds: float) -> None:
+        if self.polls is not None and seconds >= POLL_S:
+            await self.polls.acquire()
+            return
         self.now_s += seconds
         await asyncio.sleep(0)
 
@@ -159,7 +175,7 @@ class Desk:
         shutil.copytree(frame, self.root, symlinks=True)
 
 
-def short(share: int, name: str = "m", *, comment: str = "") -> str:
+def short(share: float, name: str = "m", *, comment: str = "") -> str:
     """`canary` as a person writes it: the lines of an endpoint below `endpoints:`."""
     return (
         f"  {name}:{comment}\n"
@@ -173,7 +189,7 @@ def yaml(*endpoints: str) -> str:
     return "endpoints:\n" + "".join(endpoints)
 
 
-async def put(store: FileStore, share: int, name: str = "m", expected: int = ANY_VERSION) -> Entry:
+async def put(store: FileStore, share: float, name: str = "m", expected: int = ANY_VERSION) -> Entry:
     """One wish that is done."""
     (answer,) = await store.put_if([Put(name, canary(share, name), expected, "ann")])
     assert isinstance(answer, Entry), answer
@@ -207,3 +223,28 @@ def seen(contents: Contents) -> dict[str, tuple[object, ...]]:
 async def told(store: FileStore, name: str = "m") -> list[tuple[int, str]]:
     """The history of an endpoint as (version, origin), the newest first."""
     return [(record.version, record.origin) for record in await store.history(name)]
+
+
+class Hold:
+    """Keeps the store's thread where `here` is called, until it is let go."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._entered = asyncio.Event()
+        self._go_on = threading.Event()
+
+    def here(self) -> None:
+        self._loop.call_soon_threadsafe(self._entered.set)
+        assert self._go_on.wait(10)
+
+    async def entered(self) -> None:
+        async with asyncio.timeout(10):
+            await self._entered.wait()
+
+    def let_go(self) -> None:
+        self._go_on.set()
+
+
+def share_of(entry: Entry) -> float:
+    """The percentage of the challenger."""
+    return entry.drafted.shares["challenger"].tickets / 100
