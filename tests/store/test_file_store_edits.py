@@ -158,6 +158,17 @@ async def test_a_removal_by_hand_is_told_with_the_hash_of_what_is_left(desk: Des
     assert [record.file_hash for record in gone.values()] == [sha256(desk.read("a.yaml").encode()).hexdigest(), ""]
 
 
+async def test_a_file_that_a_call_made_and_a_person_removes_at_once_is_gone(desk: Desk) -> None:
+    desk.write("a.yaml", yaml(short(10)))
+    store = await desk.open()
+    async with watching(store) as news:
+        await create(store, "new")
+        desk.remove("new.yaml")
+        while "new" in (await store.load_all()).entries:
+            await anext(news)
+    assert await told(store, "new") == [(2, "file"), (1, "api")]
+
+
 async def test_a_refused_edit_that_is_mended_by_taking_it_back_is_told_of(desk: Desk) -> None:
     text = yaml(short(10))
     desk.write("a.yaml", text)

@@ -70,6 +70,21 @@ def test_a_file_is_read_once_it_has_been_unchanged_for_the_settling_time(scene: 
     assert scene.look() == Look({}, (), False)
 
 
+def test_a_file_that_was_written_from_here_and_goes_before_it_was_read_is_gone(scene: Scene) -> None:
+    other, mine = scene.write("a.yaml", ONE), str(scene.folder / "b.yaml")
+    scene.settled()
+    scene.watch.know(mine)
+    scene.watch.know(other)
+    assert contents(scene.settled()) == {"b.yaml": None}
+    assert scene.look() == Look({}, (), False)
+    scene.write("b.yaml", TWO)
+    scene.watch.know(mine)
+    scene.look()
+    scene.watch.know(mine)
+    os.unlink(mine)
+    assert contents(scene.settled()) == {"b.yaml": None}
+
+
 def test_a_file_that_grows_is_not_read_before_it_is_whole(scene: Scene) -> None:
     both = ONE + b"models: {}\n"
     with (scene.folder / "a.yaml").open("wb", buffering=0) as stream:
