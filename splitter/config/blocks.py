@@ -141,7 +141,7 @@ def _new(pen: Pen, node: Mapping | Sequence, entry: Entry) -> str:
     value = entry.change.value
     if isinstance(node, Mapping):
         key = entry.key or ""
-        lines = render.field(key, value, pen.style, _pad(pen, node, len(render.word(key, pen.style))))
+        lines = render.field(key, value, pen.style, _pad(node, len(render.word(key, pen.style))))
     else:
         lines = render.item(value, pen.style, _dash_offset(pen, node))
     return (pen.page.eol + " " * pen.page.column(node.start)).join(lines)
@@ -154,11 +154,10 @@ def _dash_offset(pen: Pen, node: Sequence) -> int:
     return first - node.start if gap and not gap.strip(" ") else 2
 
 
-def _pad(pen: Pen, node: Mapping, width: int) -> int:
+def _pad(node: Mapping, width: int) -> int:
     """Spaces after a new key: more than one if the values of the others form a column."""
-    page = pen.page
     offsets = {value.start - key.start for key, value in node.entries if value.place.line == key.place.line}
     lengths = {key.end - key.start for key, value in node.entries if value.place.line == key.place.line}
-    if len(offsets) == 1 and len(lengths) > 1 and page.column(node.start) >= 0:
+    if len(offsets) == 1 and len(lengths) > 1:
         return max(1, offsets.pop() - width - 1)
     return 1

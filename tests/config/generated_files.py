@@ -14,7 +14,8 @@ from tests.config.generated_models import Draw, Model
 
 # Words that need no quotes, though a reader may hesitate at some of them.
 _PLAIN_WORDS = {"cat.sch.model-A", "Small", "current", "next", "v1", "a-long-name_2", "a b", "ключ", "x#y", "it's", 'say "x"'}
-_FOLDED = ["a\n              b", "'a\n              b'", '"a\n              b"', '"a\\\n              \\ b"']
+_DEEP = "\n" + " " * 60
+_FOLDED = [f"a{_DEEP}b", f"'a{_DEEP}b'", f'"a{_DEEP}b"', f'"a\\{_DEEP}\\ b"']
 _NEED_QUOTES = ("*", "on", "no", "7", "10", "k 2")
 
 

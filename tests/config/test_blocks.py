@@ -313,3 +313,11 @@ def test_lines_keep_their_own_ends() -> None:
 def test_a_key_stays_a_number_only_in_quotes() -> None:
     before = m(f"7: {{{A}, traffic: rest}}, b: {{{B}, traffic: 10}}").replace("7", "7 ")
     assert rewritten(before, m(f"8: {{{A}, traffic: 90}}, b: {{{B}, traffic: 10}}")) == before.replace("7", '"8"')
+
+
+def test_the_space_after_a_dash_is_that_of_the_first_item() -> None:
+    before = f"name: m\nconfig:\n    served_entities:\n    -   name: a\n        {A}\n"
+    after = rewritten(before, m(f"b: {{{B}, traffic: 0}}, a: {{{A}, traffic: 100}}"))
+    assert after.startswith(
+        f"name: m\nconfig:\n    served_entities:\n    -   name: b\n        {B}\n    -   name: a\n        {A}\n    traffic_config:"
+    )

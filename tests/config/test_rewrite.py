@@ -239,6 +239,12 @@ def test_a_value_that_no_file_can_hold_is_refused() -> None:
         new_file(huge)
 
 
+@pytest.mark.parametrize(("head", "start"), [("", "endpoints:"), ("# a\n# b\n", "# a\n# b\nendpoints:"), ("# a", "# a\nendpoints:")])
+def test_a_new_file_has_a_head(head: str, start: str) -> None:
+    (drafted,) = targets_of(m("x: {url: http://x}")).values()
+    assert new_file(drafted, head).decode().startswith(start)
+
+
 def test_a_new_file_says_everything() -> None:
     more = "    timeouts: {idle: 1}\n    forward_credentials: true\n    tags: [{key: a}]\n    auto_capture_config: {}\n"
     models = 'a: {entity_name: "1", entity_version: 1.10a, environment_vars: {A: "{{secrets/s/k}}"}, idempotent: true}'
