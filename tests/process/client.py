@@ -76,18 +76,19 @@ class Client:
     async def __aexit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
         await self.close()
 
-    async def ask(self, path: str, body: bytes | None = None, method: str = "") -> Answer:
-        """A request and its whole answer. With a body it is a POST.
+    async def ask(self, path: str, body: bytes | None = None, method: str = "", **fields: str) -> Answer:
+        """A request and its whole answer. With a body it is a POST. Underscores in the names of fields stand for dashes.
 
         Raises:
             Lost: the answer did not come, or not whole.
         """
-        self.send(path, body, method)
+        self.send(path, body, method, **fields)
         return await self.answer()
 
-    def send(self, path: str, body: bytes | None = None, method: str = "") -> None:
+    def send(self, path: str, body: bytes | None = None, method: str = "", **fields: str) -> None:
         framing = "" if body is None else f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        head = f"{method or ('GET' if body is None else 'POST')} {path} HTTP/1.1\r\nHost: splitter.test\r\n{framing}\r\n"
+        more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
+        head = f"{method or ('GET' if body is None else 'POST')} {path} HTTP/1.1\r\nHost: splitter.test\r\n{framing}{more}\r\n"
         self.writer.write(head.encode() + (body or b""))
 
     async def answer(self) -> Answer:
