@@ -9,6 +9,7 @@ import click
 
 from splitter.cli.asking import changing, with_body
 from splitter.cli.client import ENDPOINTS, Answer, NoAnswer, Server
+from splitter.cli.completing import endpoint_names
 from splitter.cli.dry_run import DRY_RUN, query, show_prospect
 from splitter.cli.flags import SETTINGS
 from splitter.cli.terminal import is_terminal, say, show_answer, warn
@@ -38,7 +39,7 @@ def create(name: str | None, dry_run: bool, body: bytes, server: Server, as_json
 
 
 @click.command(name="update-config", context_settings=SETTINGS)
-@click.argument("name")
+@click.argument("name", shell_complete=endpoint_names)
 @DRY_RUN
 @with_body
 @changing
@@ -59,7 +60,7 @@ def update_config(name: str, dry_run: bool, body: bytes, server: Server, as_json
 
 
 @click.command(context_settings=SETTINGS)
-@click.argument("name")
+@click.argument("name", shell_complete=endpoint_names)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask on a terminal.")
 @changing
 def delete(name: str, yes: bool, server: Server, as_json: bool) -> None:

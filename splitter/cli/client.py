@@ -67,9 +67,9 @@ class Server:
         """Raises NoAnswer, Refused."""
         return self.ask("GET", path).document
 
-    def ask(self, method: str, path: str, body: object = None, *, if_match: str = "") -> Answer:
+    def ask(self, method: str, path: str, body: object = None, *, if_match: str = "", within_s: float = ANSWER_S) -> Answer:
         """A call that is to succeed. Raises NoAnswer, Refused."""
-        answer = self.call(method, path, body, if_match=if_match)
+        answer = self.call(method, path, body, if_match=if_match, within_s=within_s)
         if answer.status // 100 != 2 or not answer.is_object:
             raise self.refusal(answer, f"{method} {path}")
         return answer
@@ -108,7 +108,7 @@ class Server:
 
     def _connect(self, within_s: float) -> http.client.HTTPConnection:
         make = http.client.HTTPSConnection if self.address.is_tls else http.client.HTTPConnection
-        connection = make(self.address.host, self.address.port, timeout=CONNECT_S)
+        connection = make(self.address.host, self.address.port, timeout=min(CONNECT_S, within_s))
         try:
             connection.connect()
         except (OSError, ValueError) as exc:  # ValueError: a host that cannot be a name

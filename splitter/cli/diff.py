@@ -13,6 +13,7 @@ import click
 
 from splitter.cli.asking import asking
 from splitter.cli.client import NoAnswer, Refused, Server
+from splitter.cli.completing import endpoint_names
 from splitter.cli.flags import DEFAULT_PATH, SETTINGS
 from splitter.cli.terminal import fail, say
 
@@ -26,7 +27,7 @@ DIFFERENT, TROUBLE = 1, 2  # the exit codes of diff(1)
 
 
 @click.command(context_settings=SETTINGS)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=endpoint_names)
 @click.argument("old", type=click.IntRange(1), required=False, metavar="[VERSION")
 @click.argument("new", type=click.IntRange(1), required=False, metavar="[VERSION]]")
 @click.option("--file", multiple=True, metavar="PATH", help="Compare this file or folder with what is in force; may be repeated.")

@@ -10,6 +10,7 @@ import click
 from splitter.cli.asking import asking
 from splitter.cli.changing import create, delete, update_config
 from splitter.cli.client import ENDPOINTS, Refused, Server
+from splitter.cli.completing import endpoint_names
 from splitter.cli.flags import SETTINGS
 from splitter.cli.query import query
 from splitter.cli.terminal import columns, say, show_answer, warn
@@ -73,7 +74,7 @@ def _table(rows: list[Mapping[str, Any]], server: Server) -> list[tuple[str, str
 
 
 @endpoints.command(context_settings=SETTINGS)
-@click.argument("name")
+@click.argument("name", shell_complete=endpoint_names)
 @asking
 def get(name: str, server: Server, as_json: bool) -> None:
     """Show endpoint NAME: its version, its state, and each served model with its share.

@@ -6,12 +6,13 @@ import click
 
 from splitter.cli.asking import asking
 from splitter.cli.client import Server
+from splitter.cli.completing import endpoint_names
 from splitter.cli.flags import SETTINGS
 from splitter.cli.terminal import say, show_answer
 
 
 @click.command(context_settings=SETTINGS)
-@click.argument("name")
+@click.argument("name", shell_complete=endpoint_names)
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Versions to show.")
 @asking
 def history(name: str, limit: int, server: Server, as_json: bool) -> None:

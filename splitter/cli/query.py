@@ -9,6 +9,7 @@ import click
 
 from splitter.cli.asking import connected, with_body
 from splitter.cli.client import Answer, Refused, Server
+from splitter.cli.completing import endpoint_names, served_models
 from splitter.cli.flags import SETTINGS
 from splitter.cli.terminal import say, show_answer
 
@@ -17,8 +18,8 @@ PATIENCE_S = 300.0
 
 
 @click.command(context_settings=SETTINGS)
-@click.argument("name")
-@click.option("--served-model", metavar="MODEL", help="Ask this one, whatever its share.")
+@click.argument("name", shell_complete=endpoint_names)
+@click.option("--served-model", metavar="MODEL", shell_complete=served_models, help="Ask this one, whatever its share.")
 @with_body
 @connected
 def query(name: str, served_model: str | None, body: bytes, server: Server) -> None:

@@ -49,12 +49,15 @@ _WORKERS = click.option(
 
 
 @click.command(context_settings=SETTINGS)
-@click.argument("paths", nargs=-1, metavar="[PATH ...]")
+@click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH ...]")
 @_HOST
 @_PORT
 @_WORKERS
 @click.option(
-    "--state-dir", metavar="DIR", help="Where versions and last good files are kept.  [default: $STATE_DIRECTORY, else .splitter/]"
+    "--state-dir",
+    type=click.Path(),
+    metavar="DIR",
+    help="Where versions and last good files are kept.  [default: $STATE_DIRECTORY, else .splitter/]",
 )
 @click.option("--history", type=click.IntRange(1, MOST_HISTORY), default=200, show_default=True, help="Versions kept of each endpoint.")
 @click.option("--trusted-proxies", multiple=True, metavar="CIDR[,CIDR]", help="Networks whose X-Forwarded fields are believed.")

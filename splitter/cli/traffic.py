@@ -9,6 +9,8 @@ import click
 
 from splitter.cli.asking import asking
 from splitter.cli.client import Answer, NoAnswer, Refused, Server, endpoint_path
+from splitter.cli.completing import endpoint_names
+from splitter.cli.completing import wishes as share_wishes
 from splitter.cli.dry_run import DRY_RUN, query, show_prospect
 from splitter.cli.flags import SETTINGS
 from splitter.cli.terminal import fail, say, show_answer, warn
@@ -23,7 +25,7 @@ def traffic() -> None:
 
 
 @traffic.command(name="get", context_settings=SETTINGS)
-@click.argument("name")
+@click.argument("name", shell_complete=endpoint_names)
 @asking
 def get(name: str, server: Server, as_json: bool) -> None:
     """Show the shares of endpoint NAME in percent, in the form that `traffic set` takes.
@@ -45,8 +47,8 @@ def get(name: str, server: Server, as_json: bool) -> None:
 
 
 @traffic.command(name="set", context_settings=SETTINGS)
-@click.argument("name")
-@click.argument("wishes", nargs=-1, required=True, metavar="MODEL=SHARE...")
+@click.argument("name", shell_complete=endpoint_names)
+@click.argument("wishes", nargs=-1, required=True, metavar="MODEL=SHARE...", shell_complete=share_wishes)
 @DRY_RUN
 @asking
 def set_(name: str, wishes: tuple[str, ...], dry_run: bool, server: Server, as_json: bool) -> None:
