@@ -126,7 +126,7 @@ class Store(Protocol):
             Conflict                 another version than expected, or what is stored cannot be changed safely
             ReadOnly                 the place cannot be written
             ConfigError              the target is not valid here, for example a model that nobody has registered
-            InternalError            the place failed; the message says how
+            InternalError            the place failed; the message says how, and should the change be stored nevertheless, that it is
         """
 
     async def preview(self, put: Put) -> Preview:
