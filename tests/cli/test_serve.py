@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """What the supervisor was started with."""
     settings: list[Settings] = []
 
-    def run(given: Settings) -> int:
+    def run(given: Settings, again: Sequence[str]) -> int:
+        assert again, "what USR2 runs"
         settings.append(given)
         return 0
 
@@ -162,7 +164,7 @@ def test_the_state_directory_of_the_service_manager(folder: Path, served: list[S
 
 def test_the_exit_code_is_the_supervisors(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(folder, yaml())
-    monkeypatch.setattr(supervisor, "run", lambda settings: 143)
+    monkeypatch.setattr(supervisor, "run", lambda settings, again: 143)
     assert call("serve").exit_code == 143
 
 
@@ -171,7 +173,7 @@ def test_serve_keeps_the_heavy_modules_out_of_the_supervisor(folder: Path) -> No
     script = (
         "import sys\n"
         "from splitter import cli, supervisor\n"
-        "def run(settings):\n"
+        "def run(settings, again):\n"
         "    print(sorted({'aiohttp', 'pydantic', 'yaml', 'uvloop', 'httptools', 'asyncio', 'orjson'} & sys.modules.keys()))\n"
         "    return 0\n"
         "supervisor.run = run\n"
