@@ -8,6 +8,7 @@ SETTLED goes through `_advance`, the only caller of `_settle`, which is the only
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -62,6 +63,8 @@ _BYTES_IN, _BYTES_OUT = int(Count.BYTES_IN), int(Count.BYTES_OUT)
 
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
 """RFC 9110 §9.2.2. PROPFIND and its like are left out: what a model server does with them is unknown."""
+
+_CONDITIONAL = re.compile(rb"\r\nif-(match|unmodified-since):", re.IGNORECASE)
 
 SMALL_BODY = 4096
 """Bytes of a request body that are not worth the look whether they are still needed."""
@@ -365,6 +368,9 @@ class Exchange:
         assert entity is not None  # noqa: S101 - it was sent once
         # A control plane that was killed has closed new connections too, and its successor answers the second attempt.
         if not self._reused and (entity.key is not CONTROL_KEY or self._attempts > 1):
+            return False
+        # A change that was asked for in one state (RFC 9110 §13.1.1) may have ended that state, and be refused for it the second time.
+        if self._request.method in (b"PUT", b"DELETE") and _CONDITIONAL.search(self._request.kept):
             return False
         return self._request.method in IDEMPOTENT or entity.idempotent
 

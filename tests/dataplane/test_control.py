@@ -97,6 +97,29 @@ async def test_what_may_be_sent_twice_waits_for_the_successor(wire: Wire, method
     assert wire.count(Count.RETRIED, NO_ENTITY) == 1
 
 
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@pytest.mark.parametrize("field", ['If-Match: "3"', "if-match: *", "If-Unmodified-Since: Sun, 22 Nov 2026 13:55:41 GMT"])
+async def test_a_change_of_one_state_is_not_asked_for_twice(wire: Wire, method: str, field: str) -> None:
+    """Carried out before the control plane was killed, it would be told that it came too late."""
+    control = wire.control_plane()
+    client, line, _ = await wire.exchange(control, post(b"{}", field, path=API, method=method))
+    line.close()
+    message = await client.message()
+    assert (message.status, error_code(message)) == (503, "TEMPORARILY_UNAVAILABLE")
+    assert b"whether it carried the request out is not known" in message.body
+    assert control.nobody_came()
+
+
+async def test_what_is_read_under_a_condition_is(wire: Wire) -> None:
+    control = wire.control_plane()
+    client, line, _ = await wire.exchange(control, get(API, "If-Match: *"))
+    line.close()
+    line = await control.accepted()
+    await line.message()
+    await line.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert (await client.message()).status == 204
+
+
 async def test_a_second_attempt_is_the_last(wire: Wire) -> None:
     control = wire.control_plane()
     client, first, _ = await wire.exchange(control, post(path=API, method="PUT"))
