@@ -74,5 +74,6 @@ def assert_written(expression: str, page: Page, recorded: frozenset[str] = froze
         assert {matcher.label for matcher in matchers} <= {label for each in sets for label in each}, expression
         assert any(all(matcher.takes(each) for matcher in matchers) for each in sets), (expression, selector)
         for matcher in matchers:
+            values = {labels.get(matcher.label, "") for labels in sets}
             alternatives = matcher.value.split("|") if matcher.operator == "=~" else []
-            assert all(any(re.fullmatch(each, labels.get(matcher.label, "")) for labels in sets) for each in alternatives), (expression, matcher)
+            assert all(any(re.fullmatch(each, value) for value in values) for each in alternatives), (expression, matcher)
