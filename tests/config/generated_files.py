@@ -57,7 +57,9 @@ def files(draw: Draw, wanted: list[Model], is_odd: bool = False) -> str:
     else:
         braces = draw(st.sampled_from([1, 2, 4, 100]))
         text = _in_braces(paper, tree, 0, True) if braces == 1 else "\n".join(_block(paper, tree, 0, lambda: paper.maybe(braces)))
-    text = f"{draw(st.sampled_from(['', '# head', '---']))}\n{text}{draw(st.sampled_from(['', chr(10), chr(10) + '# foot']))}".lstrip("\n")
+    # Without a line break at its end, a block scalar at the end of the file would be another text.
+    ends = ["\n", "\n# foot", "\n\n# foot\n"] + [""] * (" |" not in text)
+    text = (str(draw(st.sampled_from(["", "# head\n", "---\n"]))) + text).lstrip("\n") + str(draw(st.sampled_from(ends)))
     return text.replace("\n", str(draw(st.sampled_from(["\n", "\n", "\r\n", "\r"]))))
 
 
