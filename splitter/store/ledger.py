@@ -22,7 +22,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -36,6 +36,7 @@ MOST_VERSIONS = 200
 """Of an endpoint, where nobody says otherwise."""
 
 _COLUMNS = "endpoint, version, time_ms, author, origin, fingerprint, document, id, creator, created_ms, file, file_hash"
+_DOCUMENT = _COLUMNS.split(", ").index("document")
 # A number is taken only when it is above all that were given before: no row is touched otherwise, and that is counted.
 _TAKE_NUMBER = "INSERT INTO endpoints VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET top = excluded.top WHERE excluded.top > top"
 _ADD_RECORD = f"INSERT INTO records ({_COLUMNS}, landed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"  # noqa: S608  # constants
@@ -115,13 +116,14 @@ class Ledger:
             return {os.fsdecode(file): data for file, data in db.execute("SELECT file, data FROM sources")}
 
     def history(self, name: str, limit: int) -> list[Record]:
-        """The newest records of an endpoint that have landed, the newest first."""
+        """The newest records of an endpoint that have landed, the newest first. A document that is damaged is an empty one: a bit that an
+        old version has lost must not hide the others."""
         with self._reading() as db:
             try:
                 rows = db.execute(_HISTORY, (name, max(0, min(limit, self._most_versions))))
             except UnicodeEncodeError:  # half a surrogate pair is no name
                 return []
-            return [_record(row) for row in rows]
+            return [_old_record(row) for row in rows]
 
     def write(self, records: Sequence[Record], sources: Mapping[str, bytes | None]) -> None:
         """Keep new records, pending, and the last good bytes of files (None: forget them), all at once and durably.
@@ -239,6 +241,14 @@ def _record(row: Sequence[Any]) -> Record:
     endpoint, version, time_ms, author, origin, fingerprint, document, key, creator, created_ms, file, file_hash = row
     found = None if document is None else json.loads(document)
     return Record(endpoint, version, time_ms, author, origin, fingerprint, found, key, creator, created_ms, os.fsdecode(file), file_hash)
+
+
+def _old_record(row: Sequence[Any]) -> Record:
+    try:
+        record = _record(row)
+    except ValueError:
+        record = _record([*row[:_DOCUMENT], "{}", *row[_DOCUMENT + 1 :]])
+    return record if record.document is None or isinstance(record.document, dict) else replace(record, document={})
 
 
 def _sayable(text: str) -> str:

@@ -41,7 +41,8 @@ def test_every_command_does_what_the_page_says(tmp_path: Path, environ: dict[str
                     name, _, value = command.removeprefix("export ").partition("=")
                     environ[name] = value
                     continue
-                done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=30, check=False)
+                shell = ["bash", "-c", command]
+                done = subprocess.run(shell, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=30, check=False)
                 assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
                 compare(done.stdout, shown, command)
                 ran += 1

@@ -34,7 +34,10 @@ RETRIED = ("Unexpected error", "RPC token bucket limit", "try again later", "Tim
 """Phrases that make a client send a request again, whatever its status."""
 
 CALLS = [("POST", ""), ("POST", "/"), ("PUT", "/multi-model/config"), ("PATCH", "/multi-model/tags"), ("PUT", "/none/config")]
-keys = st.sampled_from(["name", "config", "served_entities", "served_models", "traffic_config", "routes", "url", "tags", "add_tags", "key"])
+CALLS += [("POST", "/multi-model/config/rollback"), ("PUT", "/multi-model/config?dry_run=true"), ("POST", "?dry_run=true")]
+keys = st.sampled_from(
+    ["name", "config", "served_entities", "served_models", "traffic_config", "routes", "url", "tags", "add_tags", "key", "config_version"]
+)
 anything = st.recursive(
     drafts.json_values | st.none(), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=5), max_leaves=20
 )
