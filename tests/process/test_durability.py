@@ -90,6 +90,7 @@ class Lives:
             await asyncio.wait(changing, timeout=self.chance.uniform(0, LONGEST_S))
             self._kill_all(serving)
             await asyncio.gather(*changing)
+            assert await serving.exit_code() == -signal.SIGKILL
 
     async def look(self, port: int) -> None:
         async with await Client.connect(port) as client:
