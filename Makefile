@@ -22,10 +22,10 @@ help: ## list the commands
 demo: $(RUN_STAMP) ## two model servers, splitter in front of them, some traffic; DEMO_FLAGS="--no-traffic"
 	@exec $(BIN)/splitter demo $(DEMO_FLAGS)
 
-# Most of the tests wait for processes and clocks, so three at once take half the time on two cores. A file stays together: its
+# Most of the tests wait for processes and clocks, so four at once take half the time on two cores. A file stays together: its
 # tests share a splitter that runs.
-test: $(DEV_STAMP) ## the tests, three at once; TEST_FLAGS="-k split" for some of them, "-n 0" for one after another
-	@status=0; $(BIN)/python -m pytest -n 3 --dist loadfile $(TEST_FLAGS) || status=$$?; \
+test: $(DEV_STAMP) ## the tests, four at once; TEST_FLAGS="-k split" for some of them, "-n 0" for one after another
+	@status=0; $(BIN)/python -m pytest -n 4 --dist loadfile $(TEST_FLAGS) || status=$$?; \
 	echo "not run: the long proofs (1200 edits, 100 HUPs and 1000 PUTs beside traffic, kills of everything): make proof"; \
 	echo "not run: real MLflow model servers: make test-real"; \
 	echo "not run: benchmarks against nginx: make bench"; \
