@@ -14,7 +14,7 @@ REAL_STAMP := $(REAL_VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test proof test-real check-contrib lint types lock bench clean
+.PHONY: help demo test proof test-real check-contrib lint types docs lock bench clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -49,12 +49,15 @@ lint: $(DEV_STAMP) ## ruff
 types: $(DEV_STAMP) ## mypy, strict
 	$(BIN)/mypy
 
+docs: $(RUN_STAMP) ## the pages of docs/reference, made from the code, and the JSON Schema
+	@$(BIN)/python -m reference
+
 bench: $(DEV_STAMP) ## CPU per request beside nginx on this machine
 	$(BIN)/python -m benchmarks.cpu_per_request $(BENCH_FLAGS)
 
 clean: ## remove the virtual environments and every cache
 	rm -rf $(VENV) .real build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find splitter tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find splitter tests benchmarks reference -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps below share one venv, so the order among them is fixed: the smaller lock file is part of the larger one.
 $(BIN)/python:

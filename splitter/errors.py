@@ -38,24 +38,28 @@ class SplitterError(Exception):
 
 
 class ClientError(SplitterError):
+    """The body of an API call is no JSON object, or does not come whole."""
+
     status = 400
     code = "BAD_REQUEST"
     blame = "client"
 
 
 class BadRequest(ClientError):
-    """The bytes are not a request that has exactly one reading (RFC 9112 §2 to §7): 400 and close."""
+    """The bytes are not a request that has exactly one reading (RFC 9112 §2 to §7)."""
 
     close = True
 
 
 class BodyTooLarge(ClientError):
-    """400 and not 413, because the clients of this API send a 413 again, up to eight times."""
+    """The body is larger than `--max-body-mb`. 400 and not 413, since the clients of this API send a 413 again, up to eight times."""
 
     close = True
 
 
 class UnknownEndpoint(ClientError):
+    """There is no such endpoint, served model or version; the message lists what there is."""
+
     status = 404
     code = "RESOURCE_DOES_NOT_EXIST"
 
@@ -67,6 +71,8 @@ class InvalidParameter(ClientError):
 
 
 class AlreadyExists(ClientError):
+    """The endpoint that is to be created is there already."""
+
     status = 409
     code = "RESOURCE_ALREADY_EXISTS"
 
@@ -86,58 +92,70 @@ class ReadOnly(ClientError):
 
 
 class NotSupported(ClientError):
-    """A part of the API that splitter does not have."""
+    """A part of the API that splitter does not have: permissions, `chat/completions`, external models."""
 
     status = 501
     code = "NOT_IMPLEMENTED"
 
 
 class EndpointStopped(ClientError):
-    """400, as by Databricks: a stopped endpoint does not start because somebody asks again."""
+    """The endpoint is stopped. 400, as by Databricks: it does not start because somebody asks again."""
 
 
 class NoSuchRoute(ClientError):
-    """A path that belongs to no API of ours."""
+    """A path that belongs to no API of splitter."""
 
     status = 404
     code = "ENDPOINT_NOT_FOUND"
 
 
 class MethodNotAllowed(ClientError):
+    """A path of splitter's own does not take the method; the message says which it takes."""
+
     status = 405
     code = "BAD_REQUEST"
 
 
 class RequestTimeout(ClientError):
-    """The head or the body came too slowly: 408 and close (RFC 9110 §15.5.9)."""
+    """The head or the body of the request came too slowly (RFC 9110 §15.5.9)."""
 
     status = 408
     close = True
 
 
 class ExpectationFailed(ClientError):
+    """An `Expect` field with something else than `100-continue`."""
+
     status = 417
     close = True
 
 
 class HeadTooLarge(ClientError):
+    """The head of the request has more than 64 KB or 128 fields."""
+
     status = 431
     close = True
 
 
 class MethodNotImplemented(ClientError):
+    """CONNECT, TRACE, or a method that is not known."""
+
     status = 501
     code = "NOT_IMPLEMENTED"
     close = True
 
 
 class UpgradeNotImplemented(ClientError):
+    """A change of protocol is asked for. That to h2c is passed over instead, as HTTP allows."""
+
     status = 501
     code = "NOT_IMPLEMENTED"
     close = True
 
 
 class VersionNotSupported(ClientError):
+    """The request says another version than HTTP/1.0 or HTTP/1.1."""
+
     status = 505
     close = True
 
@@ -152,7 +170,7 @@ class UpstreamError(SplitterError):
 
 
 class UpstreamUnreachable(UpstreamError):
-    """No connection, so no byte was sent: any request may be tried once more. 503 since clients then do that themselves."""
+    """No connection to the model server, so nothing was sent to it. 503, since clients then ask again by themselves."""
 
     status = 503
     code = "TEMPORARILY_UNAVAILABLE"
@@ -161,29 +179,32 @@ class UpstreamUnreachable(UpstreamError):
 
 
 class UpstreamClosed(UpstreamError):
-    """Closed or reset before the head of the answer. Retryable only by the rules of RFC 9110 §9.2.2."""
+    """The model server closed or reset the connection before the head of its answer was complete.
+
+    Retryable only by the rules of RFC 9110 §9.2.2.
+    """
 
 
 class UpstreamMalformed(UpstreamError):
-    """The answer is not HTTP that has exactly one reading."""
+    """The answer of the model server is not HTTP that has exactly one reading."""
 
 
 class UpstreamTimeout(UpstreamError):
-    """504: the one status that none of the known clients sends again, since the model may still be at work."""
+    """No answer of the model server in time. 504, which none of the known clients sends again: the model may still be at work."""
 
     status = 504
     code = "DEADLINE_EXCEEDED"
 
 
 class UpstreamTruncated(UpstreamError):
-    """Broken after the head of the answer had been relayed: the client's connection is cut, no status can be sent any more."""
+    """The answer of the model server broke off after its head had been relayed: no status can be sent any more, the connection is cut."""
 
 
 # --- splitter's own -----------------------------------------------------------------------------------------------------------
 
 
 class NoCapacity(SplitterError):
-    """A bound of this process is reached (connections, bytes held)."""
+    """A bound of splitter is reached: connections, bytes in buffers."""
 
     status = 503
     code = "RESOURCE_EXHAUSTED"
@@ -191,7 +212,7 @@ class NoCapacity(SplitterError):
 
 
 class ControlPlaneAway(SplitterError):
-    """It ended or could not be reached before it answered; it is replaced within a second."""
+    """An API call whose control plane ended before it answered, or cannot be reached. It is replaced within a second."""
 
     status = 503
     code = "TEMPORARILY_UNAVAILABLE"
@@ -199,7 +220,7 @@ class ControlPlaneAway(SplitterError):
 
 
 class ControlPlaneSlow(SplitterError):
-    """No answer in time. 504, which none of the known clients sends again by itself: the change may still be made."""
+    """No answer of the control plane in time. 504, which none of the known clients sends again: the change may still be made."""
 
     status = 504
     code = "DEADLINE_EXCEEDED"
@@ -230,7 +251,10 @@ class NoConfiguration(StartError):
 
 
 class ConfigError(SplitterError):
-    """A configuration was refused. `problems` are complete lines `file:line:col: error: …`, all of them at once."""
+    """A configuration, or the body of a create or a change, has errors; the message has a line for each of them.
+
+    `problems` are complete lines `file:line:col: error: …`.
+    """
 
     status = 400
     code = "INVALID_PARAMETER_VALUE"

@@ -28,7 +28,7 @@ class _Token(click.ParamType[str]):
         return str(value)
 
 
-_TOKEN = click.option("--token", type=_Token(), help="Sent as Authorization: Bearer.")
+_TOKEN = click.option("--token", type=_Token(), help="Sent as Authorization: Bearer. Better by the variable: others see a command line.")
 _JSON = click.option("--json", is_flag=True, help="The same as --output json.")
 _OUTPUT = click.option(
     "--output",

@@ -49,7 +49,7 @@ def validate(paths: tuple[str, ...]) -> None:
 @click.command(context_settings=SETTINGS)
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
 @click.option("--output", type=click.Path(), default="config/endpoints.yaml", show_default=True, metavar="FILE", help="The file to write.")
-@click.option("--name", default=None, help="Name of the endpoint.")
+@click.option("--name", default=None, help="Name of the endpoint.  [default: my-endpoint]")
 def init(urls: tuple[str, ...], output: str, name: str | None) -> None:
     """Write a first configuration: one endpoint over the model servers at the URLs, with comments.
 

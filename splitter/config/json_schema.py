@@ -45,7 +45,7 @@ _NAME = _matching(words.NAME.pattern, "1 to 63 letters, digits, - and _", _TEXT)
 _FREE_NAME = rf"(?!(?:{'|'.join(words.RESERVED)})$)(?!{words.RESERVED_PREFIX}){words.NAME.pattern}"
 _URL: Json = {"type": "string", "maxLength": words.MAX_URL_LENGTH}
 
-_SCALARS: Mapping[Callable[[Scalar], Any], Json] = {
+SCALARS: Mapping[Callable[[Scalar], Any], Json] = {
     scalars.text: _TEXT,
     scalars.boolean: _matching("[Tt]rue|TRUE|[Ff]alse|FALSE", "true or false", {"type": ["boolean", "string"]}),
     scalars.whole: _matching(
@@ -100,7 +100,7 @@ def _of(kind: object) -> Json:
     """What a kind accepts, as far as a schema can say it. A new kind needs a line here."""
     match kind:
         case One(convert=convert):
-            return _SCALARS[convert]
+            return SCALARS[convert]
         case Listing(item=item, most=most):
             return {"type": "array", "items": _of(item), **_most("maxItems", most)}
         case OneOrMany(item=item, most=most):

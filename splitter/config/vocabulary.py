@@ -28,6 +28,7 @@ MAX_LABEL_LENGTH = 255
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 PLACEHOLDERS = ("entity_name", "entity_version")
 
+WITHOUT_EFFECT = "kept and echoed by the API; without effect here"
 _NO_MODEL_HERE = "splitter sends requests to model servers that already run; give `url` instead"
 
 
@@ -118,7 +119,7 @@ _URLS = OneOrMany(One(url, "a URL"), MAX_URLS)
 
 
 def _kept(name: str, kind: Any = None) -> Field[Any]:
-    return Field(name, kind or Anything(), "kept and echoed by the API; without effect here", kept=True)
+    return Field(name, kind or Anything(), WITHOUT_EFFECT, kept=True)
 
 
 # --- a served entity ----------------------------------------------------------------------------------------------------------
@@ -201,7 +202,7 @@ AUTO_CAPTURE = _kept("auto_capture_config")
 SERVED_MODELS = Field(
     "served_models",
     Table(_NAME_KIND, SHORT_ENTITY, "served models by name", MAX_ENTITIES),
-    "write `served_models: {current: {url: http://127.0.0.1:5001, traffic: rest}}`",
+    "the models by name, such as `{current: {url: http://127.0.0.1:5001, traffic: rest}}`",
     required=True,
 )
 SHORT_ENDPOINT = Record("an endpoint", (SERVED_MODELS, *_ENDPOINT, AUTO_CAPTURE))

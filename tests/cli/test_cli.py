@@ -51,14 +51,9 @@ def test_every_flag_has_its_variable(words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("words", [words for words, command in COMMANDS.items() if not isinstance(command, click.Group)], ids=" ".join)
-def test_the_document_has_every_command_with_its_flags(words: tuple[str, ...]) -> None:
-    text = (ROOT / "docs/cli.md").read_text()
-    section = text.partition(f"\n## `splitter {' '.join(words)} ")[2].partition("\n## ")[0]
-    assert "```console\n$ splitter " in section
-    common = text.partition("\n## Commands that ask a running splitter\n")[2].partition("\n## ")[0]
-    for parameter in COMMANDS[words].params:
-        for flag in parameter.opts if isinstance(parameter, click.Option) else ():
-            assert f"`{flag}" in section or (f"`{flag}" in common and flag in ("--server", "--token", "--json", "--output", "-o")), flag
+def test_the_document_has_every_command_with_an_example(words: tuple[str, ...]) -> None:
+    section = (ROOT / "docs/cli.md").read_text().partition(f"\n## `splitter {' '.join(words)} ")[2].partition("\n## ")[0]
+    assert f"$ splitter {' '.join(words)}" in section
 
 
 def test_python_m_splitter() -> None:

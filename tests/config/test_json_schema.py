@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent.parent
 SCHEMA = json_schema.json_schema()
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 SHIPPED = sorted((ROOT / "config").rglob("*.yaml"))
-SCALARS = json_schema._SCALARS
+SCALARS = json_schema.SCALARS
 
 
 def faults(text: str) -> list[str]:

@@ -1,0 +1,21 @@
+"""Which file is made of what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from reference import commands, configuration, failures
+from splitter.config import json_schema
+
+ROOT = Path(__file__).parent.parent
+
+
+def pages() -> Mapping[str, str]:
+    """The content of every generated file, by its path below the root."""
+    return {
+        "docs/reference/cli.md": commands.page(),
+        "docs/reference/configuration.md": configuration.page(),
+        "docs/reference/errors.md": failures.page(),
+        "splitter/config/schema.json": json_schema.written(),
+    }

@@ -1,0 +1,99 @@
+"""The generated pages: what is committed is what the code says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from reference import __main__ as writing
+from reference import commands, configuration, markdown
+from reference.pages import ROOT, pages
+from splitter import cli, errors
+from splitter.config import vocabulary as words
+
+PAGES = pages()
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_as_the_code_says(name: str) -> None:
+    assert (ROOT / name).read_text() == PAGES[name], "run `make docs`"
+
+
+def test_nothing_else_is_in_the_folder_of_generated_pages() -> None:
+    assert {f"docs/reference/{file.name}" for file in (ROOT / "docs/reference").iterdir()} == {name for name in PAGES if "docs/" in name}
+
+
+def test_only_what_has_changed_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(writing, "ROOT", tmp_path)
+    monkeypatch.setattr(writing, "pages", lambda: {"docs/a.md": "new", "docs/b.md": "old"})
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/b.md").write_text("old")
+    writing.main()
+    assert capsys.readouterr().out == "wrote docs/a.md\n"
+    assert (tmp_path / "docs/a.md").read_text() == "new"
+
+
+# --- nothing is forgotten -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_flag_is_there_with_its_variable() -> None:
+    page = PAGES["docs/reference/cli.md"]
+    for name, command in commands._commands(cli.commands):
+        section = page.partition(f"\n## splitter {name}\n")[2].partition("\n## ")[0]
+        common = page.partition("\n## Commands that ask a running splitter\n")[2]
+        assert f"`splitter {name}" in section
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert all(f"`{flag}`" in section for flag in option.opts[:1])
+                variable = f"`SPLITTER_{str(option.name).upper()}`"
+                assert not option.allow_from_autoenv or variable in section or variable in common
+
+
+
+def test_every_field_is_there() -> None:
+    page = PAGES["docs/reference/configuration.md"]
+    records = (words.FILE, words.SHORT_ENDPOINT, words.LONG_ENDPOINT, words.SHORT_ENTITY, words.LONG_ENTITY, words.LONG_CONFIG, words.ROUTE)
+    for record in records:
+        for field in record.fields:
+            assert f"`{field.name}`" in page, field.name
+    for name in ("connect", "first_byte", "idle", "total"):
+        assert re.search(rf"^\| `{name}` \| .* \| `[0-9]+` \| ", page, re.MULTILINE)
+
+
+def test_every_answered_error_is_there() -> None:
+    page = PAGES["docs/reference/errors.md"]
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, errors.ClientError):
+            assert f"| {kind.status} | `{kind.code}` |" in page
+    assert "| 503 | `TEMPORARILY_UNAVAILABLE` | No connection to the model server" in page
+
+
+@pytest.mark.parametrize("page", [*DOCS, ROOT / "README.md"], ids=lambda page: page.name)
+def test_every_link_within_the_documents_leads_somewhere(page: Path) -> None:
+    for target, heading in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text()):
+        file = page if not target else page.parent / target
+        assert file.exists(), target
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}, f"{target}#{heading}"
+
+
+# --- the parts ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_without_empty_columns() -> None:
+    assert markdown.table(("a", "b", "c"), [("1", "", "x|y\nz")]) == "| a | c |\n| --- | --- |\n| 1 | x\\|y z |\n"
+
+
+def test_a_kind_that_has_no_words_is_an_error() -> None:
+    with pytest.raises(TypeError, match="no words are known"):
+        configuration._value(object())
+
+
+def test_an_option_whose_default_stands_in_its_help() -> None:
+    option = click.Option(["--name"], help="Its name.  [default: mine]", metavar="NAME")
+    assert commands._row(option) == ("`--name`", "`NAME`", "mine", "`SPLITTER_NAME`", "Its name.")
