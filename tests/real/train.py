@@ -14,7 +14,7 @@ from sklearn.datasets import load_iris  # type: ignore[import-not-found, import-
 from sklearn.linear_model import LinearRegression, LogisticRegression  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
 
-class LargestCell(mlflow.pyfunc.PythonModel):  # type: ignore[misc, unused-ignore]
+class LargestCell(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined, unused-ignore]
     """The largest number of each row. Its type hint makes MLflow accept the format `inputs` only."""
 
     def predict(self, model_input: list[list[float]]) -> list[float]:
