@@ -53,4 +53,10 @@ class _Address(click.ParamType[Address]):
             self.fail(str(exc), param, ctx)
 
 
-SERVER = click.option("--server", type=_Address(), default=DEFAULT_SERVER, show_default=True, help="Where splitter listens: a URL, with a path where it is behind something else.")
+SERVER = click.option(
+    "--server",
+    type=_Address(),
+    default=DEFAULT_SERVER,
+    show_default=True,
+    help="Where splitter listens: a URL, with a path where it is behind something else.",
+)

@@ -59,9 +59,19 @@ _WORKERS = click.option(
     metavar="DIR",
     help="Where versions and last good files are kept.  [default: $STATE_DIRECTORY, else .splitter/]",
 )
-@click.option("--history", type=click.IntRange(1, MOST_HISTORY), default=200, show_default=True, help="Versions kept of each endpoint; older ones are forgotten.")
-@click.option("--trusted-proxies", multiple=True, metavar="CIDR[,CIDR]", help="Networks whose X-Forwarded fields are believed; may be repeated.")
-@click.option("--max-connections", type=click.IntRange(1), default=_LIMITS.connections, show_default=True, help="Client connections over all workers.")
+@click.option(
+    "--history",
+    type=click.IntRange(1, MOST_HISTORY),
+    default=200,
+    show_default=True,
+    help="Versions kept of each endpoint; older ones are forgotten.",
+)
+@click.option(
+    "--trusted-proxies", multiple=True, metavar="CIDR[,CIDR]", help="Networks whose X-Forwarded fields are believed; may be repeated."
+)
+@click.option(
+    "--max-connections", type=click.IntRange(1), default=_LIMITS.connections, show_default=True, help="Client connections over all workers."
+)
 @click.option(
     "--max-body-mb",
     type=click.IntRange(1, 4096),
