@@ -43,7 +43,8 @@ def query(name: str, served_model: str | None, body: bytes, server: Server) -> N
         _print(answer)
     if not whose:
         raise refused
-    raise Refused(f"{whose} answered with status {answer.status}{f': {refused}' if refused.code else ''}", refused.code)
+    # splitter's own errors name the model that was chosen, too.
+    raise Refused(f"{whose}: status {answer.status}{f': {refused}' if refused.code else ''}", refused.code)
 
 
 def _whose(answer: Answer) -> str:

@@ -46,7 +46,7 @@ def test_an_error_of_a_model(api: Api) -> None:
     result = call("endpoints", "query", "multi-model", "--json", BODY)
     assert (result.exit_code, result.stdout) == (1, "")
     whose = "challenger (version 3 of the configuration)"
-    assert result.stderr == f"splitter: error: {whose} answered with status 400: no such input (BAD_REQUEST)\n"
+    assert result.stderr == f"splitter: error: {whose}: status 400: no such input (BAD_REQUEST)\n"
 
 
 def test_an_error_of_a_model_in_its_own_words(api: Api) -> None:
@@ -54,7 +54,7 @@ def test_an_error_of_a_model_in_its_own_words(api: Api) -> None:
     api.fields = BY_CHALLENGER
     result = call("endpoints", "query", "multi-model", "--json", BODY)
     assert (result.exit_code, result.stdout) == (1, '{"detail": "out of memory"}\n')
-    assert result.stderr == "splitter: error: challenger (version 3 of the configuration) answered with status 500\n"
+    assert result.stderr == "splitter: error: challenger (version 3 of the configuration): status 500\n"
 
 
 def test_an_error_of_something_else(api: Api) -> None:
