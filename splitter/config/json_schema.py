@@ -4,8 +4,8 @@ Every file that is accepted fits it. It refuses what a schema can see: unknown a
 100. It cannot see what depends on two places (a sum, a name in a route) or on quotes that are gone once YAML is read, and it does not
 count the decimals of a number: `multipleOf: 0.01` refuses 12.5 where that is computed in binary fractions, as editors do.
 
-Draft 7: for most of its life yaml-language-server has read nothing newer, and this schema would gain nothing. `patternErrorMessage`,
-`errorMessage` and `doNotSuggest` are words of that server; other readers pass over them.
+Draft 7: for most of its life yaml-language-server has read nothing newer, and this schema would gain nothing. `patternErrorMessage` is
+a word of that server; other readers pass over it.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _reference(name: str) -> Json:
 
 
 def _record(record: Record) -> Json:
-    fields = {field.name: _field(field) for field in record.fields}
+    fields = {field.name: _field(field) for field in record.fields if field.refused is None}
     required = [field.name for field in record.fields if field.required]
     return {
         "type": "object",
@@ -143,8 +143,6 @@ def _record(record: Record) -> Json:
 
 
 def _field(field: Field[Any]) -> Json:
-    if field.refused is not None:
-        return {"description": field.refused, "not": {}, "errorMessage": field.refused, "doNotSuggest": True}
     about = {"description": field.about} if field.about else {}
     default = {} if field.default is None else {"default": field.default}
     return {**about, **default, **_of(field.kind), **_MORE.get(id(field), {})}
