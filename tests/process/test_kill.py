@@ -20,7 +20,7 @@ from tests.process.serving import Serving, children_of, is_running, peers_of, se
 
 WORKERS = 4
 PATH = "/serving-endpoints/pair/invocations"
-REPLACED_S = 1.0
+REPLACED_S = 10.0
 
 
 def write(file: Path, url: str, edit: int) -> None:

@@ -140,7 +140,9 @@ async def test_the_reload_command_says_what_changed_and_what_is_wrong(tmp_path: 
             assert await run("reload", "--server", serving.address, cwd=tmp_path) == (0, "nothing has changed")
             write(file, upstream.url, 2)
             code, said = await run("reload", "--server", serving.address, cwd=tmp_path)
-            assert (code, said) == (0, (await serving.until("^pair v2: ")).string)
+            line = (await serving.until("^pair v2: ")).string
+            assert code == 0
+            assert said in (line, "nothing has changed"), "on a busy machine the watch is sometimes faster than the command"
             file.write_text("endpoints: {pair: {served_models: {only: {url: http://127.0.0.1:1, trafic: 100}}}}\n")
             code, said = await run("reload", "--server", serving.address, cwd=tmp_path)
             assert code == 1
