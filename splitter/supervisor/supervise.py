@@ -19,15 +19,15 @@ from splitter import shared_memory
 from splitter.channel import WAIT, Frame, Kind, encode
 from splitter.settings import Settings
 from splitter.supervisor.child import Child, Commands, ControlPlane, Worker, ending
-from splitter.supervisor.crew import Crew, told
+from splitter.supervisor.crew import Crew, Holdings, told
+from splitter.supervisor.estate import Estate
 from splitter.supervisor.handover import Handover
-from splitter.supervisor.holdings import Holdings
 from splitter.supervisor.intervals import Intervals
 from splitter.supervisor.log import say
-from splitter.supervisor.publishing import Publishing
+from splitter.supervisor.publications import Publications
 from splitter.supervisor.seat import Seat
 from splitter.supervisor.signals import Signals
-from splitter.supervisor.systemd import notify, reloading
+from splitter.supervisor.systemd import notify
 from splitter.supervisor.upgrade import Predecessor, Upgrade
 
 
@@ -35,23 +35,23 @@ class Supervisor:
     """`again` is the command line of a successor, empty where there can be none; `handover` what this one was started with as one."""
 
     def __init__(
-        self, settings: Settings, commands: Commands, intervals: Intervals, holdings: Holdings, signals: Signals,
+        self, settings: Settings, commands: Commands, intervals: Intervals, estate: Estate, holdings: Holdings, signals: Signals,
         again: Sequence[str] = (), handover: Handover | None = None,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._intervals = intervals
+        self._estate = estate
         self._holdings = holdings
         self._signals = signals
+        self._publications = Publications()
         self._crew = Crew(settings, commands, intervals, holdings, self)
         self._crew.watch(signals.fileno(), self._take_signals)
-        self._publishing = Publishing(self._crew, intervals)
-        self._upgrade = Upgrade(again, holdings.estate, intervals, self._crew, self)
+        self._upgrade = Upgrade(again, estate, intervals, self._crew, self)
         self._before = None if handover is None else Predecessor(handover, self._crew, self)
+        self._held = 0
         self._ready = False
-        self._reloading = False
         self._ends_at: float | None = None
         self._told_to_end_at: float | None = None
-        self._last_moment = math.inf
         self._quiet_by = math.inf
         self._control_ends_at: float | None = None
         self._exit_code: int | None = None
@@ -78,14 +78,15 @@ class Supervisor:
         polls = not self._ready and (self._all_told_to_accept() or self._before is not None)
         return min(time.monotonic() + self._intervals.ready_poll if polls else math.inf, self._upgrade.deadline)
 
-    # --- what the children say and how they end --------------------------------------------------------------------------------
+    # --- publishing -----------------------------------------------------------------------------------------------------------
 
     def on_start(self, child: Child) -> None:
         if isinstance(child, Worker):
-            self._publishing.replay(child)
+            for revision, frame in self._publications.replay():
+                child.send_snapshot(revision, frame, time.monotonic(), self._intervals)
         else:
             waits = self._before is not None and not self._before.is_quiet
-            child.send(encode(Kind.START, self._publishing.newest, WAIT if waits else b""))
+            child.send(encode(Kind.START, self._publications.newest, WAIT if waits else b""))
 
     def on_frame(self, child: Child, frame: Frame) -> None:
         if isinstance(child, ControlPlane):
@@ -96,15 +97,25 @@ class Supervisor:
     def _on_control_frame(self, control: ControlPlane, frame: Frame) -> None:
         control.heard = time.monotonic()
         if frame.kind in (Kind.PUBLISH_FULL, Kind.PUBLISH_CHANGE):
-            self._publishing.publish(control, frame)
+            self._publish(control, frame)
         elif frame.kind is Kind.FATAL:
             say(frame.payload.decode(errors="replace").rstrip("\n"))
-            if not self._publishing.newest:
+            if not self._publications.newest:
                 self._fail()
-        elif frame.kind is Kind.RELOADED:
-            self._say_reloaded()
         elif frame.kind is not Kind.BEAT:
             raise ValueError(f"a {frame.kind.name} frame")
+
+    def _publish(self, control: ControlPlane, frame: Frame) -> None:
+        if frame.kind is Kind.PUBLISH_CHANGE and not control.proven:
+            raise ValueError("a difference before its first full snapshot")
+        encoded = self._publications.add(frame)
+        control.proven = True
+        for seat in self._crew.workers:
+            if seat.child is not None:
+                seat.child.send_snapshot(frame.revision, encoded, time.monotonic(), self._intervals)
+                self._crew.adjust(seat.child)
+        if self._publications.refresh_due():
+            self._crew.send(control, told(Kind.REFRESH))
 
     def _on_worker_frame(self, worker: Worker, frame: Frame) -> None:
         if frame.kind is Kind.DRAINED:
@@ -112,20 +123,32 @@ class Supervisor:
         if frame.kind is Kind.QUIET and self._upgrade.is_done:
             worker.quiet = True
             return
-        if frame.kind is not Kind.ACKNOWLEDGE:
-            raise ValueError(f"a {frame.kind.name} frame")
-        self._publishing.acknowledged(worker, frame, accepts=self._ends_at is None)
+        newest = self._publications.newest
+        if frame.kind is not Kind.ACKNOWLEDGE or not 0 < frame.revision <= newest:
+            raise ValueError(f"a {frame.kind.name} frame of revision {frame.revision}")
+        worker.acknowledge(frame.revision)
+        if worker.acknowledged == newest and not worker.proven and self._ends_at is None:
+            worker.proven = True
+            self._crew.send(worker, told(Kind.ACCEPT, newest))
+        self._tell_what_is_held()
+
+    def _tell_what_is_held(self) -> None:
+        """The control plane answers a change when every worker holds it: one that is being replaced holds nothing yet."""
+        held = min(seat.child.acknowledged if seat.child is not None else 0 for seat in self._crew.workers)
+        if held > self._held:
+            self._held = held
+            if self._crew.control.child is not None:
+                workers = json.dumps({"workers": len(self._crew.workers)})
+                self._crew.send(self._crew.control.child, told(Kind.HELD, held, workers))
 
     def on_end(self, child: Child, seat: Seat[Worker] | Seat[ControlPlane], status: int) -> None:
         if isinstance(child, Worker):
-            self._holdings.clear_header(seat.index)
+            self._clear_header(seat.index)
             self._give_up_as_heir(child, status)
             if self._crew.control.child is not None:
                 said = json.dumps({"index": seat.index, "pid": child.pid, "status": status})
                 self._crew.send(self._crew.control.child, told(Kind.WORKER_DIED, 0, said))
-            return
-        self._say_reloaded()  # its successor reads everything
-        if status > 0 and not self._publishing.newest and not self._crew.closing:
+        elif status > 0 and not self._publications.newest and not self._crew.closing:
             # By itself, then. One that was killed has said nothing about the configuration and is simply started again.
             say(f"{child.name} (pid {child.pid}) {ending(status)} before it had published a configuration")
             self._fail()
@@ -136,6 +159,19 @@ class Supervisor:
             say(f"{worker.name} (pid {worker.pid}) {ending(status)} before this splitter could take over")
             self._fail()
 
+    def _clear_header(self, stripe: int) -> None:
+        """A worker that has ended has no connections and shows no sign of life; the others compare themselves with its header."""
+        header = self._holdings.layout.worker(stripe)
+        for word in (
+            shared_memory.ACCEPTING,
+            shared_memory.CONNECTIONS,
+            shared_memory.HELD_BYTES,
+            shared_memory.BEAT,
+            shared_memory.PID,
+            shared_memory.REVISION,
+        ):
+            self._holdings.words[header + word] = 0
+
     # --- the states of the whole ----------------------------------------------------------------------------------------------
 
     def _all_told_to_accept(self) -> bool:
@@ -145,15 +181,19 @@ class Supervisor:
         """Once, at the start: later the other workers serve while one is replaced."""
         if self._ready or self._ends_at is not None:
             return
-        if self._before is not None and self._holdings.all_show(shared_memory.PID) and self._is_control_heard():
+        if self._before is not None and self._all_show(shared_memory.PID) and self._is_control_heard():
             self._before.say_prepared()
-        if self._all_told_to_accept() and self._holdings.all_show(shared_memory.ACCEPTING):
+        if self._all_told_to_accept() and self._all_show(shared_memory.ACCEPTING):
             self._ready = True
             self._holdings.words[shared_memory.READY] = 1
             if self._before is None or self._before.has_left:
                 notify(os.environ, "READY=1")
             else:
                 self._before.say_ready()
+
+    def _all_show(self, word: int) -> bool:
+        words, layout = self._holdings.words, self._holdings.layout
+        return all(words[layout.worker(seat.index) + word] for seat in self._crew.workers)
 
     def _is_control_heard(self) -> bool:
         return self._crew.control.child is not None and self._crew.control.child.heard is not None
@@ -166,27 +206,14 @@ class Supervisor:
     def _take_signals(self) -> None:
         for number in self._signals.take():
             if number == signal.SIGUSR1:
-                self._tell_workers(Kind.REOPEN)
+                for worker in self._living_workers():
+                    self._crew.send(worker, told(Kind.REOPEN))
             elif number == signal.SIGUSR2:
                 self._on_upgrade_signal()
             elif number != signal.SIGHUP:
                 self._on_end_signal(number)
-            else:
-                self._on_reload_signal()
-
-    def _on_reload_signal(self) -> None:
-        control = self._crew.control.child
-        if self._ends_at is not None or control is None:  # one that is started now reads everything
-            return
-        if self._ready and not self._upgrade.is_pending:
-            self._reloading = True
-            notify(os.environ, reloading())
-        self._crew.send(control, told(Kind.RELOAD))
-
-    def _say_reloaded(self) -> None:
-        if self._reloading and not self._upgrade.is_pending:
-            notify(os.environ, "READY=1")
-        self._reloading = False
+            elif self._ends_at is None and self._crew.control.child is not None:
+                self._crew.send(self._crew.control.child, told(Kind.RELOAD))
 
     def _on_end_signal(self, number: int) -> None:
         name = signal.Signals(number).name
@@ -204,38 +231,37 @@ class Supervisor:
         self._told_to_end_at = time.monotonic()
         self._holdings.words[shared_memory.DRAINING] = 1
         self._holdings.words[shared_memory.READY] = 0
-        if not self._upgrade.is_done:  # then it is the successor's to say
-            notify(os.environ, "STOPPING=1")
+        notify(os.environ, "STOPPING=1")
         self._upgrade.end()
         if self._ends_at is None:
             self._close()
-            self._holdings.estate.listener.close()
+            self._holdings.listener.close()
             for child in self._crew.children():
                 self._crew.send(child, told(Kind.DRAIN))
 
     def _close(self) -> None:
         self._ends_at = time.monotonic() + self._settings.drain_s + self._intervals.drain_margin
-        self._last_moment = self._ends_at + self._intervals.control_end
         self._crew.close()
 
     # --- upgrades -------------------------------------------------------------------------------------------------------------
 
     def _on_upgrade_signal(self) -> None:
-        why_not = ""
         if self._ends_at is not None:
-            why_not = "this splitter is ending"
+            say("SIGUSR2 is refused: this splitter is ending")
         elif not self._ready:
-            why_not = "this splitter is not ready yet"
+            say("SIGUSR2 is refused: this splitter is not ready yet")
         elif self._before is not None and not self._before.is_gone:
-            why_not = f"the splitter before this one (pid {self._before.pid}) has not ended yet"
-        self._upgrade.begin(why_not)
+            say(f"SIGUSR2 is refused: the splitter before this one (pid {self._before.pid}) has not ended yet")
+        else:
+            self._upgrade.begin()
 
     def retire(self) -> None:
-        self._holdings.estate.is_ours = False
+        self._estate.is_ours = False
         self._close()
         self._quiet_by = time.monotonic() + self._intervals.quiet
-        self._holdings.estate.close_listeners()
-        self._tell_workers(Kind.RETIRE)
+        self._estate.close_listeners()
+        for worker in self._living_workers():
+            self._crew.send(worker, told(Kind.RETIRE))
 
     def take_over(self) -> None:
         if self._ready:
@@ -245,15 +271,14 @@ class Supervisor:
         if self._crew.control.child is not None:
             self._crew.send(self._crew.control.child, told(Kind.ALONE))
 
-    def _tell_workers(self, kind: Kind) -> None:
-        for worker in self._crew.living_workers():
-            self._crew.send(worker, told(kind))
+    def _living_workers(self) -> list[Worker]:
+        return [seat.child for seat in self._crew.workers if seat.child is not None]
 
     def _look_whether_quiet(self) -> None:
         """Changes wait for this, so who takes too long is ended."""
         if not self._upgrade.is_done:
             return
-        loud = [worker for worker in self._crew.living_workers() if not worker.quiet]
+        loud = [worker for worker in self._living_workers() if not worker.quiet]
         if not loud:
             self._quiet_by = math.inf
             self._upgrade.say_quiet()
@@ -264,9 +289,10 @@ class Supervisor:
 
     def _waits_for_another(self, now: float) -> bool:
         """The last one ends last: some service managers kill what is left when it does."""
+        if self._ends_at is None or now >= self._ends_at:
+            return False
         before = self._before
-        is_there = self._upgrade.is_pending or (before is not None and before.has_left and not before.is_gone)
-        return is_there and now < self._last_moment
+        return self._upgrade.is_pending or (before is not None and before.has_left and not before.is_gone)
 
     # --- the end --------------------------------------------------------------------------------------------------------------
 
@@ -274,7 +300,7 @@ class Supervisor:
         if self._ends_at is None or self._exit_code is not None:
             return
         now = time.monotonic()
-        left = self._crew.living_workers()
+        left = self._living_workers()
         if left and now >= self._ends_at:
             say(f"still busy after {self._settings.drain_s:g} s and killed: {', '.join(worker.name for worker in left)}")
             for worker in left:
@@ -282,7 +308,7 @@ class Supervisor:
             self._ends_at = math.inf  # their ends are seen like any other
         control = self._crew.control.child
         if control is None:
-            self._holdings.estate.control_listener.close()  # nobody answers there any more, and who asks is not to wait
+            self._holdings.control_listener.close()  # nobody answers there any more, and who asks is not to wait
         if left:
             return
         if control is None:
