@@ -11,14 +11,13 @@ import resource
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
-from splitter import shared_memory
 from splitter.errors import StartError
 from splitter.settings import Settings
 from splitter.shared_memory import Layout
 from splitter.supervisor.child import Commands
-from splitter.supervisor.crew import Holdings
-from splitter.supervisor.estate import Estate, open_estate
+from splitter.supervisor.estate import open_estate
 from splitter.supervisor.handover import VARIABLE, inherited_handover
+from splitter.supervisor.holdings import open_holdings
 from splitter.supervisor.intervals import Intervals
 from splitter.supervisor.listener import Interrupted
 from splitter.supervisor.lock import Holder, holder
@@ -49,22 +48,14 @@ def run(
             else:
                 estate = handover.estate
                 stack.callback(estate.close)
-            holdings = _open(settings, estate, stack)
-            return Supervisor(settings, commands or Commands(), intervals, estate, holdings, signals, again, handover).run()
+            _raise_descriptor_limit()
+            holdings = stack.enter_context(open_holdings(estate, Layout(stripes=settings.workers)))
+            return Supervisor(settings, commands or Commands(), intervals, holdings, signals, again, handover).run()
     except StartError as exc:
         say(f"error: {exc.message}")
         return 1
     except Interrupted:
         return 0
-
-
-def _open(settings: Settings, estate: Estate, stack: ExitStack) -> Holdings:
-    _raise_descriptor_limit()
-    layout = Layout(stripes=settings.workers)
-    memory_fd = shared_memory.create(layout)
-    stack.callback(os.close, memory_fd)
-    words = shared_memory.attach(memory_fd, layout)
-    return Holdings(estate.listener, estate.control_listener, memory_fd, words, layout, estate.address)
 
 
 def _raise_descriptor_limit() -> None:

@@ -10,28 +10,16 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from splitter.channel import Frame, Kind, encode
 from splitter.settings import ControlStart, Settings, WorkerStart
-from splitter.shared_memory import BEAT, Layout
+from splitter.shared_memory import BEAT
 from splitter.supervisor.child import Child, Commands, ControlPlane, Worker, ending, spawn
+from splitter.supervisor.holdings import Holdings
 from splitter.supervisor.intervals import Intervals
 from splitter.supervisor.log import say
 from splitter.supervisor.seat import Seat
-
-
-@dataclass(frozen=True, slots=True)
-class Holdings:
-    """What was opened at the start and is handed to the children."""
-
-    listener: socket.socket
-    control_listener: socket.socket
-    memory_fd: int
-    words: memoryview
-    layout: Layout
-    address: str
 
 
 class Hearer(Protocol):
@@ -175,10 +163,10 @@ class Crew:
 
     def _start_control(self) -> ControlPlane:
         given = self._holdings
-        listener_fd = given.control_listener.fileno()
+        listener_fd = given.estate.control_listener.fileno()
         process, channel = spawn(
             self._commands.control,
-            lambda fd: ControlStart(self._settings, fd, listener_fd, given.memory_fd, given.address),
+            lambda fd: ControlStart(self._settings, fd, listener_fd, given.memory_fd, given.estate.address),
             (listener_fd, given.memory_fd),
         )
         child = ControlPlane(self.control.name, process, channel, time.monotonic())
@@ -187,8 +175,8 @@ class Crew:
 
     def _start_worker(self, seat: Seat[Worker]) -> Worker:
         given = self._holdings
-        listener_fd = given.listener.fileno()
-        control_socket = str(given.control_listener.getsockname())
+        listener_fd = given.estate.listener.fileno()
+        control_socket = str(given.estate.control_listener.getsockname())
         process, channel = spawn(
             self._commands.worker,
             lambda fd: WorkerStart(self._settings, fd, listener_fd, given.memory_fd, seat.index, control_socket),

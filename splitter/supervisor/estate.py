@@ -11,7 +11,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from splitter.errors import StartError
 from splitter.settings import Settings
@@ -35,11 +35,10 @@ class Estate:
     control_listener: socket.socket
     folder: str
     is_ours: bool = True
+    address: str = field(init=False)  # as in http://127.0.0.1:8080
 
-    @property
-    def address(self) -> str:
-        """As in http://127.0.0.1:8080."""
-        return url(self.listener)
+    def __post_init__(self) -> None:
+        self.address = url(self.listener)
 
     def take(self) -> None:
         """It is ours, and the file of the lock says so."""

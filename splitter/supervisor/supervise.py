@@ -19,9 +19,9 @@ from splitter import shared_memory
 from splitter.channel import WAIT, Frame, Kind, encode
 from splitter.settings import Settings
 from splitter.supervisor.child import Child, Commands, ControlPlane, Worker, ending
-from splitter.supervisor.crew import Crew, Holdings, told
-from splitter.supervisor.estate import Estate
+from splitter.supervisor.crew import Crew, told
 from splitter.supervisor.handover import Handover
+from splitter.supervisor.holdings import Holdings
 from splitter.supervisor.intervals import Intervals
 from splitter.supervisor.log import say
 from splitter.supervisor.publications import Publications
@@ -35,23 +35,23 @@ class Supervisor:
     """`again` is the command line of a successor, empty where there can be none; `handover` what this one was started with as one."""
 
     def __init__(
-        self, settings: Settings, commands: Commands, intervals: Intervals, estate: Estate, holdings: Holdings, signals: Signals,
+        self, settings: Settings, commands: Commands, intervals: Intervals, holdings: Holdings, signals: Signals,
         again: Sequence[str] = (), handover: Handover | None = None,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._intervals = intervals
-        self._estate = estate
         self._holdings = holdings
         self._signals = signals
         self._publications = Publications()
         self._crew = Crew(settings, commands, intervals, holdings, self)
         self._crew.watch(signals.fileno(), self._take_signals)
-        self._upgrade = Upgrade(again, estate, intervals, self._crew, self)
+        self._upgrade = Upgrade(again, holdings.estate, intervals, self._crew, self)
         self._before = None if handover is None else Predecessor(handover, self._crew, self)
         self._held = 0
         self._ready = False
         self._ends_at: float | None = None
         self._told_to_end_at: float | None = None
+        self._last_moment = math.inf
         self._quiet_by = math.inf
         self._control_ends_at: float | None = None
         self._exit_code: int | None = None
@@ -143,7 +143,7 @@ class Supervisor:
 
     def on_end(self, child: Child, seat: Seat[Worker] | Seat[ControlPlane], status: int) -> None:
         if isinstance(child, Worker):
-            self._clear_header(seat.index)
+            self._holdings.clear_header(seat.index)
             self._give_up_as_heir(child, status)
             if self._crew.control.child is not None:
                 said = json.dumps({"index": seat.index, "pid": child.pid, "status": status})
@@ -159,19 +159,6 @@ class Supervisor:
             say(f"{worker.name} (pid {worker.pid}) {ending(status)} before this splitter could take over")
             self._fail()
 
-    def _clear_header(self, stripe: int) -> None:
-        """A worker that has ended has no connections and shows no sign of life; the others compare themselves with its header."""
-        header = self._holdings.layout.worker(stripe)
-        for word in (
-            shared_memory.ACCEPTING,
-            shared_memory.CONNECTIONS,
-            shared_memory.HELD_BYTES,
-            shared_memory.BEAT,
-            shared_memory.PID,
-            shared_memory.REVISION,
-        ):
-            self._holdings.words[header + word] = 0
-
     # --- the states of the whole ----------------------------------------------------------------------------------------------
 
     def _all_told_to_accept(self) -> bool:
@@ -181,19 +168,15 @@ class Supervisor:
         """Once, at the start: later the other workers serve while one is replaced."""
         if self._ready or self._ends_at is not None:
             return
-        if self._before is not None and self._all_show(shared_memory.PID) and self._is_control_heard():
+        if self._before is not None and self._holdings.all_show(shared_memory.PID) and self._is_control_heard():
             self._before.say_prepared()
-        if self._all_told_to_accept() and self._all_show(shared_memory.ACCEPTING):
+        if self._all_told_to_accept() and self._holdings.all_show(shared_memory.ACCEPTING):
             self._ready = True
             self._holdings.words[shared_memory.READY] = 1
             if self._before is None or self._before.has_left:
                 notify(os.environ, "READY=1")
             else:
                 self._before.say_ready()
-
-    def _all_show(self, word: int) -> bool:
-        words, layout = self._holdings.words, self._holdings.layout
-        return all(words[layout.worker(seat.index) + word] for seat in self._crew.workers)
 
     def _is_control_heard(self) -> bool:
         return self._crew.control.child is not None and self._crew.control.child.heard is not None
@@ -206,8 +189,7 @@ class Supervisor:
     def _take_signals(self) -> None:
         for number in self._signals.take():
             if number == signal.SIGUSR1:
-                for worker in self._living_workers():
-                    self._crew.send(worker, told(Kind.REOPEN))
+                self._tell_workers(Kind.REOPEN)
             elif number == signal.SIGUSR2:
                 self._on_upgrade_signal()
             elif number != signal.SIGHUP:
@@ -231,37 +213,38 @@ class Supervisor:
         self._told_to_end_at = time.monotonic()
         self._holdings.words[shared_memory.DRAINING] = 1
         self._holdings.words[shared_memory.READY] = 0
-        notify(os.environ, "STOPPING=1")
+        if not self._upgrade.is_done:  # then it is the successor's to say
+            notify(os.environ, "STOPPING=1")
         self._upgrade.end()
         if self._ends_at is None:
             self._close()
-            self._holdings.listener.close()
+            self._holdings.estate.listener.close()
             for child in self._crew.children():
                 self._crew.send(child, told(Kind.DRAIN))
 
     def _close(self) -> None:
         self._ends_at = time.monotonic() + self._settings.drain_s + self._intervals.drain_margin
+        self._last_moment = self._ends_at + self._intervals.control_end
         self._crew.close()
 
     # --- upgrades -------------------------------------------------------------------------------------------------------------
 
     def _on_upgrade_signal(self) -> None:
+        why_not = ""
         if self._ends_at is not None:
-            say("SIGUSR2 is refused: this splitter is ending")
+            why_not = "this splitter is ending"
         elif not self._ready:
-            say("SIGUSR2 is refused: this splitter is not ready yet")
+            why_not = "this splitter is not ready yet"
         elif self._before is not None and not self._before.is_gone:
-            say(f"SIGUSR2 is refused: the splitter before this one (pid {self._before.pid}) has not ended yet")
-        else:
-            self._upgrade.begin()
+            why_not = f"the splitter before this one (pid {self._before.pid}) has not ended yet"
+        self._upgrade.begin(why_not)
 
     def retire(self) -> None:
-        self._estate.is_ours = False
+        self._holdings.estate.is_ours = False
         self._close()
         self._quiet_by = time.monotonic() + self._intervals.quiet
-        self._estate.close_listeners()
-        for worker in self._living_workers():
-            self._crew.send(worker, told(Kind.RETIRE))
+        self._holdings.estate.close_listeners()
+        self._tell_workers(Kind.RETIRE)
 
     def take_over(self) -> None:
         if self._ready:
@@ -270,6 +253,10 @@ class Supervisor:
     def go_on(self) -> None:
         if self._crew.control.child is not None:
             self._crew.send(self._crew.control.child, told(Kind.ALONE))
+
+    def _tell_workers(self, kind: Kind) -> None:
+        for worker in self._living_workers():
+            self._crew.send(worker, told(kind))
 
     def _living_workers(self) -> list[Worker]:
         return [seat.child for seat in self._crew.workers if seat.child is not None]
@@ -289,10 +276,9 @@ class Supervisor:
 
     def _waits_for_another(self, now: float) -> bool:
         """The last one ends last: some service managers kill what is left when it does."""
-        if self._ends_at is None or now >= self._ends_at:
-            return False
         before = self._before
-        return self._upgrade.is_pending or (before is not None and before.has_left and not before.is_gone)
+        is_there = self._upgrade.is_pending or (before is not None and before.has_left and not before.is_gone)
+        return is_there and now < self._last_moment
 
     # --- the end --------------------------------------------------------------------------------------------------------------
 
@@ -308,7 +294,7 @@ class Supervisor:
             self._ends_at = math.inf  # their ends are seen like any other
         control = self._crew.control.child
         if control is None:
-            self._holdings.control_listener.close()  # nobody answers there any more, and who asks is not to wait
+            self._holdings.estate.control_listener.close()  # nobody answers there any more, and who asks is not to wait
         if left:
             return
         if control is None:

@@ -93,9 +93,9 @@ class Upgrade:
         """When `look` must be called."""
         return self._limit
 
-    def begin(self) -> None:
+    def begin(self, why_not: str) -> None:
         """Start a successor, or say why not."""
-        why_not = self._refusal()
+        why_not = why_not or self._refusal()
         if why_not:
             say(f"SIGUSR2 is refused: {why_not}")
             return

@@ -317,6 +317,7 @@ async def test_two_never_write_at_a_time(folder: Path) -> None:
             frame = asyncio.create_task(second.frame())
             write(folder, yaml(50))
             assert (await first.frame()).revision == 2
+            await asyncio.sleep(1.5)  # SQLite's own lock would have been waited for no longer, and then be done without
             assert not frame.done()
             first.process.kill()
             assert (await frame).kind is Kind.PUBLISH_FULL

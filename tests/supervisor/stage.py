@@ -10,13 +10,14 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from splitter.channel import Kind, encode
 from splitter.settings import Settings
-from splitter.shared_memory import READY, Layout
+from splitter.shared_memory import PID, READY, Layout
 
 BOUND_S = 15.0
 HERE = Path(__file__).parent
@@ -86,7 +87,7 @@ class Stage:
 
     def __init__(
         self, folder: Path, *, environ: dict[str, str] | None = None, pass_fds: tuple[int, ...] = (), listen_pid: bool = False,
-        intervals: dict[str, float] | None = None, **settings: Any,
+        intervals: dict[str, float] | None = None, again: bool = True, **settings: Any,
     ) -> None:  # fmt: skip
         self._rendezvous = socket.socket(socket.AF_UNIX)
         self._rendezvous.settimeout(BOUND_S)
@@ -104,6 +105,7 @@ class Stage:
             "worker": [*puppet, "worker", str(path)],
             "control": [*puppet, "control", str(path)],
             "listen_pid": listen_pid,
+            "again": again,
         }
         self.process = subprocess.Popen(
             [sys.executable, str(HERE / "supervised.py"), json.dumps(argument)],
@@ -113,6 +115,7 @@ class Stage:
             pass_fds=pass_fds,
         )
         self.hands: list[Hand] = []
+        self.successors: list[int] = []
         self.said: list[str] = []
         self._rest = b""
 
@@ -139,6 +142,33 @@ class Stage:
         assert control.frame(Kind.HELD)[0] == 1
         self.until_ready(control)
         return control, workers
+
+    def upgrade(self) -> tuple[Hand, list[Hand]]:
+        """USR2: the control plane and the workers of a successor, which has not said anything yet. The control plane has had its START."""
+        self.signal(signal.SIGUSR2)
+        self.started_successor()
+        arrived = [self.come() for _ in range(1 + self.settings.workers)]
+        control = next(hand for hand in arrived if hand.role == "control")
+        assert control.frame(Kind.START) == (0, "wait")
+        return control, sorted((hand for hand in arrived if hand.role == "worker"), key=lambda hand: hand.stripe)
+
+    def started_successor(self) -> int:
+        line = self.line("is started and takes over when it is ready")
+        self.successors.append(int(line.partition("(pid ")[2].partition(")")[0]))
+        return self.successors[-1]
+
+    def prepared(self, control: Hand, workers: list[Hand]) -> None:
+        """Its children show that they run."""
+        for worker in workers:
+            worker.set_word(self.layout.worker(worker.stripe) + PID, worker.pid)
+        control.send(Kind.BEAT)
+
+    def ready(self, control: Hand, workers: list[Hand]) -> None:
+        """Its children do what makes it ready."""
+        control.send(Kind.PUBLISH_FULL, 1, b"one")
+        for worker in workers:
+            assert worker.frame(Kind.SNAPSHOT) == (1, "one")
+            self.accept(worker, 1)
 
     def accept(self, worker: Hand, revision: int) -> None:
         worker.send(Kind.ACKNOWLEDGE, revision)
@@ -172,8 +202,11 @@ class Stage:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
+    def exit_code(self) -> int:
+        return self.process.wait(BOUND_S)
+
     def ended(self) -> int:
-        """The exit code, when it has ended; what it said last is in `said`."""
+        """The exit code, when it has ended, and its successors too; what it said last is in `said`."""
         code = self.process.wait(BOUND_S)
         assert self.process.stderr is not None
         self.said += (self._rest + self.process.stderr.read()).decode().splitlines()
@@ -181,6 +214,9 @@ class Stage:
         return code
 
     def close(self) -> None:
+        for successor in self.successors:
+            with suppress(ProcessLookupError):
+                os.kill(successor, signal.SIGKILL)
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait(BOUND_S)

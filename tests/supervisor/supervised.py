@@ -5,11 +5,12 @@ import os
 import sys
 
 from splitter.settings import Settings, loads
-from splitter.supervisor import Commands, Intervals, run
+from splitter.supervisor import Commands, Intervals, run, same_command
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
     if given.get("listen_pid"):  # only the process itself knows its id in time
         os.environ["LISTEN_PID"] = str(os.getpid())
     commands = Commands(tuple(given["worker"]), tuple(given["control"]))
-    sys.exit(run(loads(Settings, json.dumps(given["settings"])), commands, Intervals(**given["intervals"])))
+    settings = loads(Settings, json.dumps(given["settings"]))
+    sys.exit(run(settings, commands, Intervals(**given["intervals"]), same_command() if given["again"] else ()))
