@@ -24,6 +24,7 @@ class Kind(IntEnum):
     PUBLISH_CHANGE = 2  # the same, a difference to the revision before
     BEAT = 3  # still alive, sent every second
     FATAL = 4  # payload: what to print; the supervisor ends with exit 1
+    RELOADED = 5  # what a RELOAD frame asked for is done, or was refused
     # supervisor → control plane
     START = 10  # revision: the newest that was ever published, 0 on the first start; payload: WAIT, or empty
     HELD = 11  # every worker holds `revision`; payload: JSON {"workers": n}

@@ -55,7 +55,7 @@ def test_a_reader_may_have_a_tighter_bound() -> None:
 
 def test_kinds_have_the_codes_that_both_sides_were_started_with() -> None:
     assert {kind.name: kind.value for kind in Kind} == {
-        "PUBLISH_FULL": 1, "PUBLISH_CHANGE": 2, "BEAT": 3, "FATAL": 4,
+        "PUBLISH_FULL": 1, "PUBLISH_CHANGE": 2, "BEAT": 3, "FATAL": 4, "RELOADED": 5,
         "START": 10, "HELD": 11, "RELOAD": 12, "WORKER_DIED": 13, "REFRESH": 14, "RETIRE": 15, "ALONE": 16,
         "SNAPSHOT": 20, "ACCEPT": 21, "DRAIN": 22, "REOPEN": 23,
         "ACKNOWLEDGE": 30, "DRAINED": 31, "QUIET": 32,

@@ -28,7 +28,7 @@ from splitter.controlplane.reach import unreachable
 from splitter.controlplane.report import Report, listed
 from splitter.controlplane.rounds import Rounds
 from splitter.controlplane.sole_writer import become_sole_writer
-from splitter.errors import StartError
+from splitter.errors import SplitterError, StartError
 from splitter.settings import ControlStart
 from splitter.shared_memory import PID, REVISION, Layout, attach
 from splitter.store.file_store import FileStore
@@ -114,6 +114,7 @@ class ControlPlane:
         if not waits:
             self._alone.set()
         self._retiring = asyncio.Event()
+        self._reloads: set[asyncio.Task[None]] = set()
         self._draining = False
 
     @property
@@ -157,7 +158,9 @@ class ControlPlane:
             if frame.kind is Kind.HELD:
                 await self._link.note_held(frame.revision)
             elif frame.kind is Kind.RELOAD:
-                self._rounds.force()
+                reload = asyncio.create_task(self._reload_and_say_so())
+                self._reloads.add(reload)
+                reload.add_done_callback(self._reloads.discard)
             elif frame.kind is Kind.REFRESH:
                 self._rounds.publish_again()
             elif frame.kind is Kind.WORKER_DIED and not self._draining:
@@ -170,6 +173,11 @@ class ControlPlane:
                 self._alone.set()
             elif frame.kind is Kind.RETIRE:
                 self._retiring.set()
+
+    async def _reload_and_say_so(self) -> None:
+        with suppress(SplitterError):  # the log has it
+            await self._rounds.reload()
+        await self._link.send(Kind.RELOADED)
 
     async def beat(self) -> None:
         """A sign of life every second, for ever."""

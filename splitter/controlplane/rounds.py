@@ -74,7 +74,6 @@ class Rounds:
         self._wishes: list[_Waiting] = []
         self._previews: list[_Looking] = []
         self._look = False
-        self._forced = False
         self._again = False
         self._waits = waits
         self._ended = False
@@ -127,11 +126,6 @@ class Rounds:
         self._wake.set()
         return await looking.answer
 
-    def force(self) -> None:
-        """A forced look soon, whose outcome nobody waits for."""
-        self._forced = True
-        self._wake.set()
-
     def publish_again(self) -> None:
         self._again = True
         self._wake.set()
@@ -179,7 +173,7 @@ class Rounds:
 
     async def _round(self) -> None:
         asked, self._asked = self._asked, []
-        forced, self._forced = self._forced or bool(asked), False
+        forced = bool(asked)
         again, self._again = self._again, False
         look, self._look = self._look or forced, False
         previews, self._previews = self._previews, []  # now, and looked at last: upon every wish that came before

@@ -56,6 +56,9 @@ class Crew:
     def children(self) -> list[Child]:
         return [seat.child for seat in self.seats() if seat.child is not None]
 
+    def living_workers(self) -> list[Worker]:
+        return [seat.child for seat in self.workers if seat.child is not None]
+
     def send(self, child: Child, frame: bytes) -> None:
         child.send(frame)
         self.adjust(child)

@@ -24,10 +24,10 @@ from splitter.supervisor.handover import Handover
 from splitter.supervisor.holdings import Holdings
 from splitter.supervisor.intervals import Intervals
 from splitter.supervisor.log import say
-from splitter.supervisor.publications import Publications
+from splitter.supervisor.publishing import Publishing
 from splitter.supervisor.seat import Seat
 from splitter.supervisor.signals import Signals
-from splitter.supervisor.systemd import notify
+from splitter.supervisor.systemd import notify, reloading
 from splitter.supervisor.upgrade import Predecessor, Upgrade
 
 
@@ -42,13 +42,13 @@ class Supervisor:
         self._intervals = intervals
         self._holdings = holdings
         self._signals = signals
-        self._publications = Publications()
         self._crew = Crew(settings, commands, intervals, holdings, self)
         self._crew.watch(signals.fileno(), self._take_signals)
+        self._publishing = Publishing(self._crew, intervals)
         self._upgrade = Upgrade(again, holdings.estate, intervals, self._crew, self)
         self._before = None if handover is None else Predecessor(handover, self._crew, self)
-        self._held = 0
         self._ready = False
+        self._reloading = False
         self._ends_at: float | None = None
         self._told_to_end_at: float | None = None
         self._last_moment = math.inf
@@ -78,15 +78,14 @@ class Supervisor:
         polls = not self._ready and (self._all_told_to_accept() or self._before is not None)
         return min(time.monotonic() + self._intervals.ready_poll if polls else math.inf, self._upgrade.deadline)
 
-    # --- publishing -----------------------------------------------------------------------------------------------------------
+    # --- what the children say and how they end --------------------------------------------------------------------------------
 
     def on_start(self, child: Child) -> None:
         if isinstance(child, Worker):
-            for revision, frame in self._publications.replay():
-                child.send_snapshot(revision, frame, time.monotonic(), self._intervals)
+            self._publishing.replay(child)
         else:
             waits = self._before is not None and not self._before.is_quiet
-            child.send(encode(Kind.START, self._publications.newest, WAIT if waits else b""))
+            child.send(encode(Kind.START, self._publishing.newest, WAIT if waits else b""))
 
     def on_frame(self, child: Child, frame: Frame) -> None:
         if isinstance(child, ControlPlane):
@@ -97,25 +96,15 @@ class Supervisor:
     def _on_control_frame(self, control: ControlPlane, frame: Frame) -> None:
         control.heard = time.monotonic()
         if frame.kind in (Kind.PUBLISH_FULL, Kind.PUBLISH_CHANGE):
-            self._publish(control, frame)
+            self._publishing.publish(control, frame)
         elif frame.kind is Kind.FATAL:
             say(frame.payload.decode(errors="replace").rstrip("\n"))
-            if not self._publications.newest:
+            if not self._publishing.newest:
                 self._fail()
+        elif frame.kind is Kind.RELOADED:
+            self._say_reloaded()
         elif frame.kind is not Kind.BEAT:
             raise ValueError(f"a {frame.kind.name} frame")
-
-    def _publish(self, control: ControlPlane, frame: Frame) -> None:
-        if frame.kind is Kind.PUBLISH_CHANGE and not control.proven:
-            raise ValueError("a difference before its first full snapshot")
-        encoded = self._publications.add(frame)
-        control.proven = True
-        for seat in self._crew.workers:
-            if seat.child is not None:
-                seat.child.send_snapshot(frame.revision, encoded, time.monotonic(), self._intervals)
-                self._crew.adjust(seat.child)
-        if self._publications.refresh_due():
-            self._crew.send(control, told(Kind.REFRESH))
 
     def _on_worker_frame(self, worker: Worker, frame: Frame) -> None:
         if frame.kind is Kind.DRAINED:
@@ -123,23 +112,9 @@ class Supervisor:
         if frame.kind is Kind.QUIET and self._upgrade.is_done:
             worker.quiet = True
             return
-        newest = self._publications.newest
-        if frame.kind is not Kind.ACKNOWLEDGE or not 0 < frame.revision <= newest:
-            raise ValueError(f"a {frame.kind.name} frame of revision {frame.revision}")
-        worker.acknowledge(frame.revision)
-        if worker.acknowledged == newest and not worker.proven and self._ends_at is None:
-            worker.proven = True
-            self._crew.send(worker, told(Kind.ACCEPT, newest))
-        self._tell_what_is_held()
-
-    def _tell_what_is_held(self) -> None:
-        """The control plane answers a change when every worker holds it: one that is being replaced holds nothing yet."""
-        held = min(seat.child.acknowledged if seat.child is not None else 0 for seat in self._crew.workers)
-        if held > self._held:
-            self._held = held
-            if self._crew.control.child is not None:
-                workers = json.dumps({"workers": len(self._crew.workers)})
-                self._crew.send(self._crew.control.child, told(Kind.HELD, held, workers))
+        if frame.kind is not Kind.ACKNOWLEDGE:
+            raise ValueError(f"a {frame.kind.name} frame")
+        self._publishing.acknowledged(worker, frame, accepts=self._ends_at is None)
 
     def on_end(self, child: Child, seat: Seat[Worker] | Seat[ControlPlane], status: int) -> None:
         if isinstance(child, Worker):
@@ -148,7 +123,9 @@ class Supervisor:
             if self._crew.control.child is not None:
                 said = json.dumps({"index": seat.index, "pid": child.pid, "status": status})
                 self._crew.send(self._crew.control.child, told(Kind.WORKER_DIED, 0, said))
-        elif status > 0 and not self._publications.newest and not self._crew.closing:
+            return
+        self._say_reloaded()  # its successor reads everything
+        if status > 0 and not self._publishing.newest and not self._crew.closing:
             # By itself, then. One that was killed has said nothing about the configuration and is simply started again.
             say(f"{child.name} (pid {child.pid}) {ending(status)} before it had published a configuration")
             self._fail()
@@ -194,8 +171,22 @@ class Supervisor:
                 self._on_upgrade_signal()
             elif number != signal.SIGHUP:
                 self._on_end_signal(number)
-            elif self._ends_at is None and self._crew.control.child is not None:
-                self._crew.send(self._crew.control.child, told(Kind.RELOAD))
+            else:
+                self._on_reload_signal()
+
+    def _on_reload_signal(self) -> None:
+        control = self._crew.control.child
+        if self._ends_at is not None or control is None:  # one that is started now reads everything
+            return
+        if self._ready and not self._upgrade.is_pending:
+            self._reloading = True
+            notify(os.environ, reloading())
+        self._crew.send(control, told(Kind.RELOAD))
+
+    def _say_reloaded(self) -> None:
+        if self._reloading and not self._upgrade.is_pending:
+            notify(os.environ, "READY=1")
+        self._reloading = False
 
     def _on_end_signal(self, number: int) -> None:
         name = signal.Signals(number).name
@@ -255,17 +246,14 @@ class Supervisor:
             self._crew.send(self._crew.control.child, told(Kind.ALONE))
 
     def _tell_workers(self, kind: Kind) -> None:
-        for worker in self._living_workers():
+        for worker in self._crew.living_workers():
             self._crew.send(worker, told(kind))
-
-    def _living_workers(self) -> list[Worker]:
-        return [seat.child for seat in self._crew.workers if seat.child is not None]
 
     def _look_whether_quiet(self) -> None:
         """Changes wait for this, so who takes too long is ended."""
         if not self._upgrade.is_done:
             return
-        loud = [worker for worker in self._living_workers() if not worker.quiet]
+        loud = [worker for worker in self._crew.living_workers() if not worker.quiet]
         if not loud:
             self._quiet_by = math.inf
             self._upgrade.say_quiet()
@@ -286,7 +274,7 @@ class Supervisor:
         if self._ends_at is None or self._exit_code is not None:
             return
         now = time.monotonic()
-        left = self._living_workers()
+        left = self._crew.living_workers()
         if left and now >= self._ends_at:
             say(f"still busy after {self._settings.drain_s:g} s and killed: {', '.join(worker.name for worker in left)}")
             for worker in left:

@@ -214,6 +214,7 @@ async def test_a_reload_frame_and_a_refresh_frame(folder: Path) -> None:
         frame = await control.frame()
         assert json.loads(frame.payload)["set"] == []
         control.send(Kind.HELD, frame.revision)
+        assert (await control.frame()).kind is Kind.RELOADED
         assert 'unknown field "trafic"' in await control.complaint()
         assert "what was in force before stays in force" in await control.complaint()
         control.send(Kind.REFRESH)

@@ -223,7 +223,7 @@ async def test_too_many_wishes_are_refused_at_once(monkeypatch: pytest.MonkeyPat
     following = FakeFollowing()
     following.gate.clear()
     async with running(following) as scene:
-        scene.rounds.force()
+        reload = asyncio.create_task(scene.rounds.reload())
         await following.looked.wait()
         waiting = [asyncio.create_task(scene.rounds.change(wish(name))) for name in "ab"]
         await asyncio.sleep(0)
@@ -231,6 +231,7 @@ async def test_too_many_wishes_are_refused_at_once(monkeypatch: pytest.MonkeyPat
             await scene.rounds.change(wish("c"))
         following.gate.set()
         assert await asyncio.gather(*waiting) == [DONE, DONE]
+        await reload
 
 
 async def test_who_asks_gets_the_outcome_of_a_forced_look() -> None:
@@ -247,21 +248,11 @@ async def test_who_asks_during_a_look_shares_the_next() -> None:
         first = asyncio.create_task(scene.rounds.reload())
         await following.looked.wait()
         storm = [asyncio.create_task(scene.rounds.reload()) for _ in range(50)]
-        for _ in range(50):
-            scene.rounds.force()
         await asyncio.sleep(0)
         following.gate.set()
         assert await first == Outcome(("first",))
         assert set(await asyncio.gather(*storm)) == {Outcome(("second",))}
     assert following.looks == [True, True]
-
-
-async def test_a_hang_up_signal_forces_a_look() -> None:
-    following = FakeFollowing()
-    async with running(following) as scene:
-        scene.rounds.force()
-        await following.looked.wait()
-    assert following.looks == [True]
 
 
 async def test_a_full_snapshot_is_published_when_asked() -> None:

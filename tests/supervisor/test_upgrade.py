@@ -532,6 +532,25 @@ def test_the_service_manager_learns_that_it_stays_as_it_was(stages: Stages, fold
         assert [hear()[1].splitlines()[0] for _ in range(3)] == ["READY=1", "RELOADING=1", "READY=1"]
 
 
+def test_the_service_manager_learns_of_the_beginning_and_the_end_of_a_reload(stages: Stages, folder: Path) -> None:
+    with manager(folder) as (hear, environ):
+        stage = stages(workers=1, environ=environ)
+        control, _ = stage.serving()
+        assert hear()[1] == "READY=1"
+        stage.signal(signal.SIGHUP)
+        control.frame(Kind.RELOAD)
+        assert hear()[1].startswith("RELOADING=1\nMONOTONIC_USEC=")
+        control.send(Kind.RELOADED)
+        assert hear()[1] == "READY=1"
+        stage.signal(signal.SIGHUP)
+        control.frame(Kind.RELOAD)
+        assert hear()[1].startswith("RELOADING=1")
+        os.kill(control.pid, signal.SIGKILL)  # whoever comes next reads everything, and says nothing of a reload
+        assert hear()[1] == "READY=1"
+        stage.signal(signal.SIGTERM)
+        assert hear()[1] == "STOPPING=1"
+
+
 # --- the command line -----------------------------------------------------------------------------------------------------------
 
 
