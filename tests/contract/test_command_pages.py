@@ -36,10 +36,12 @@ RAN_ELSEWHERE = {
     "docs/api.md": "tests/controlplane/api/test_docs.py",
     "docs/clients.md": "tests/contract/test_clients_page.py",
     "docs/how-to/roll-back.md": "tests/contract/test_roll_back_page.py",
+    "docs/how-to/upgrade.md": "tests/process/test_upgrade.py",
 }
 NOT_RUN = {
     "CONTRIBUTING.md": "make",
     "benchmarks/README.md": "benchmarks take minutes, and need nginx",
+    "docs/how-to/systemd.md": "a machine of its own, root and systemd; tests/contrib/test_systemd.py reads the units",
     "docs/access-log.md": "each serves until it is ended; tests/process/test_access_log.py does that",
     "docs/reference/cli.md": "made from the help texts; they are parsed below",
 }

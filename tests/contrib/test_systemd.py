@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
-import click
 import pytest
 
 from splitter.cli.serve import serve
@@ -48,10 +46,8 @@ def service() -> Unit:
 def test_what_is_run_is_a_command_with_flags_that_there_are(service: Unit) -> None:
     program, command, *arguments = shlex.split(service["ExecStart"])
     assert (Path(program).name, command) == ("splitter", "serve")
-    with click.Context(serve) as context:
-        serve.parse_args(context, list(arguments))
-        assert context.params["paths"] == ("/etc/splitter",)
-        assert context.params["port"] == 8080
+    params = serve.make_context("serve", list(arguments)).params
+    assert (params["paths"], params["port"]) == (("/etc/splitter",), 8080)
     assert service["ReadWritePaths"] in arguments
 
 
@@ -76,9 +72,8 @@ def test_it_is_told_and_ended_as_splitter_expects(service: Unit) -> None:
 
 
 def test_the_socket_is_where_the_service_would_listen(service: Unit) -> None:
-    socket = configparser.ConfigParser()
-    socket.read(SOCKET)
-    host, _, port = socket["Socket"]["ListenStream"].rpartition(":")
+    [address] = Unit(SOCKET).values["Socket", "ListenStream"]
+    host, _, port = address.rpartition(":")
     settings = Settings(paths=(), state_dir="")
     assert (host, int(port)) == (settings.host, settings.port)
     assert f"--port {port}" in service["ExecStart"]

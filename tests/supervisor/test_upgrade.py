@@ -16,8 +16,9 @@ import pytest
 
 from splitter import shared_memory
 from splitter.channel import Kind
+from splitter.supervisor.intervals import Intervals
 from splitter.supervisor.lock import Holder, holder
-from splitter.supervisor.upgrade import same_command
+from splitter.supervisor.upgrade import Upgrade, same_command
 from tests.supervisor.stage import BOUND_S, Hand, Stage
 
 Stages = Callable[..., Stage]
@@ -469,6 +470,13 @@ def test_without_a_command_there_is_none(stages: Stages) -> None:
     stage.serving()
     stage.signal(signal.SIGUSR2)
     stage.line("SIGUSR2 is refused: what this splitter was started for cannot be handed over; end it and start it again")
+
+
+def test_as_the_first_process_of_a_container_there_is_none(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    upgrade = Upgrade(("splitter", "serve"), estate=None, intervals=Intervals(), crew=None, old=None)  # type: ignore[arg-type]  # not asked
+    upgrade.begin("")
+    assert "SIGUSR2 is refused: a container ends with its first process; replace the container" in capsys.readouterr().err
 
 
 def test_one_at_a_time(stages: Stages) -> None:
