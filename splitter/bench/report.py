@@ -35,11 +35,13 @@ class Quantiles:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One line of what went wrong: `refused`, `timeout`, `429 with Retry-After`, `500`, ... `model` is empty where nobody was named."""
+    """One line of what went wrong: `refused`, `timeout`, `429 with Retry-After`, `500`, ... `model` is empty where nobody was named, and
+    the name of the target where `side` is direct."""
 
     kind: str
     model: str
     count: int
+    side: str = "proxy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,8 @@ class Validity:
     lag_max_ms: float
     generator_cpu: float  # of one core, the busiest process
     interrupted: bool  # ended early by Ctrl-C
+    lag_limit_ms: float  # the largest p99 of a valid run
+    waited: float  # fraction of the requests that waited for a connection
 
 
 @dataclass(frozen=True, slots=True)

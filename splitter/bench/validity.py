@@ -1,0 +1,137 @@
+"""Whether a run kept its schedule, and who is to blame if not: a load tester that was late reports itself and not the server."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from splitter.bench.plan import Arrival, Plan
+from splitter.bench.report import Validity
+from splitter.bench.tally import Tally
+from splitter.bench.wording import duration, plural, rate
+
+LEAST_ACHIEVED = 0.99
+TIMER_FLOOR_MS = 1.0  # libuv counts whole milliseconds, so a loop that sleeps is late by up to one
+MOST_LAG_MS = 1.0  # above that floor
+_BUSY = 0.85  # of a core: from here on a process does not wait for its requests any more, they wait for it
+_MANY_WAITED = 0.01
+
+
+class Used(Protocol):
+    """What one generator process took of a core while it was measured."""
+
+    @property
+    def cpu_s(self) -> float: ...
+
+    @property
+    def wall_s(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the sentences are about."""
+
+    plan: Plan
+    tally: Tally
+    measured_s: float
+    cpu: float
+    lag_p99_ms: float
+    lag_limit_ms: float
+
+    @property
+    def waited(self) -> float:
+        return self.tally.waited / max(1, self.tally.counted)
+
+    @property
+    def in_time(self) -> float:
+        return self.tally.in_time / max(1, self.tally.counted)
+
+
+def validity(plan: Plan, tally: Tally, usage: Sequence[Used], measured_s: float, interrupted: bool) -> Validity:
+    """`measured_s` is less than the plan's when the run was ended early; what ran is judged then."""
+    p50, p99, most = (tally.lag.quantile(q) / 1e3 if tally.lag.total else 0.0 for q in (0.5, 0.99, 1.0))
+    cpu = max((used.cpu_s / used.wall_s for used in usage if used.wall_s > 0), default=0.0)
+    kept = _Kept(plan, tally, measured_s, cpu, p99, TIMER_FLOOR_MS + MOST_LAG_MS)
+    reasons = tuple(_reasons(kept))
+    lasted = max(measured_s, 1e-9)
+    return Validity(
+        valid=not reasons,
+        reasons=reasons,
+        target_rate=None if plan.arrival is Arrival.CLOSED else due(plan, measured_s) / lasted,
+        achieved_rate=tally.in_time / lasted,
+        scheduled=tally.counted,
+        sent=tally.sent,
+        lag_p50_ms=p50,
+        lag_p99_ms=p99,
+        lag_max_ms=most,
+        generator_cpu=cpu,
+        interrupted=interrupted,
+        lag_limit_ms=kept.lag_limit_ms,
+        waited=kept.waited,
+    )
+
+
+def due(plan: Plan, until_s: float) -> float:
+    """How many requests the stages ask for until then (the mean of them, where arrivals are drawn)."""
+    total = begin = 0.0
+    for stage in plan.stages:
+        part = min(max(until_s - begin, 0.0), stage.seconds)
+        if part > 0:
+            total += part * (stage.begin + (stage.end - stage.begin) * part / stage.seconds / 2)
+        begin += stage.seconds
+    return total
+
+
+def _reasons(kept: _Kept) -> Iterator[str]:
+    if not kept.tally.counted:
+        yield "no request was due in the measured time: raise --rate or --duration"
+        return
+    if not kept.tally.answered:
+        yield f"nothing was answered: {_endings(kept.tally)}"
+    if kept.plan.arrival is not Arrival.CLOSED:
+        yield from _missing(kept)
+        if kept.in_time < LEAST_ACHIEVED:
+            yield _behind(kept)
+    if kept.lag_p99_ms > kept.lag_limit_ms:
+        yield (
+            f"the generator itself was late: send lag p99 is {duration(kept.lag_p99_ms)} ms, and {duration(kept.lag_limit_ms)} ms are "
+            f"allowed (the timer's {duration(TIMER_FLOOR_MS)} and {duration(MOST_LAG_MS)}): {_generator(kept)}"
+        )
+
+
+def _missing(kept: _Kept) -> Iterator[str]:
+    """A generator that died reports less than was due. Drawn arrivals vary by the root of their number."""
+    expected = due(kept.plan, kept.measured_s)
+    drawn = 5 * math.sqrt(expected) if kept.plan.arrival is Arrival.POISSON else 0.0
+    slack = drawn + (1 - LEAST_ACHIEVED) * expected + 2 * kept.plan.processes
+    if kept.tally.counted < expected - slack:
+        yield f"the generators reported {kept.tally.counted:,} of about {plural(round(expected), 'request')} that were due: one of them ended early"
+
+
+def _behind(kept: _Kept) -> str:
+    sent = rate(kept.tally.in_time / kept.measured_s)
+    what = f"{sent} were sent of {rate(kept.tally.counted / kept.measured_s)} that were due ({kept.in_time:.1%}, needed: {LEAST_ACHIEVED:.0%})"
+    return f"{what}: {_connections(kept) if kept.waited > _MANY_WAITED else _generator(kept)}"
+
+
+def _connections(kept: _Kept) -> str:
+    share = "all" if kept.waited >= 0.9995 else f"{kept.waited * 100:.0f} %"
+    return f"{share} of the requests waited for one of {plural(kept.plan.connections, 'connection')}: raise --connections or lower --rate"
+
+
+def _generator(kept: _Kept) -> str:
+    if kept.cpu >= _BUSY:
+        return f"a generator process used {kept.cpu * 100:.0f} % of its core: raise --processes or lower --rate"
+    return f"the generator was held up with {kept.cpu * 100:.0f} % of a core in use: is something else busy on this machine?"
+
+
+def _endings(tally: Tally) -> str:
+    """`1,500 refused, 3 timeout`."""
+    found: dict[str, int] = {}
+    for cell in tally.cells.values():
+        for fate, count in cell.fates.items():
+            name = fate.ending.name.lower().replace("_", " ")
+            found[name] = found.get(name, 0) + count
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(found.items(), key=lambda item: -item[1]))
