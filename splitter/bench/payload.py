@@ -9,10 +9,12 @@ from pathlib import Path
 
 import orjson
 
+from splitter.bench.errors import BenchError
+
 MOST_BYTES = 1 << 30  # they are held in memory, by each generator
 
 
-class PayloadRefused(Exception):
+class PayloadRefused(BenchError):
     """The file cannot be sent; the message says where it is wrong and what was expected."""
 
 

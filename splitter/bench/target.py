@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
+from splitter.bench.errors import BenchError
 from splitter.bench.plan import Side, Target
 
 _PORTS = {"http": 80, "https": 443}
@@ -13,7 +14,7 @@ _INVOCATIONS = "/invocations"
 _ENDPOINT = re.compile(r"(?P<prefix>.*)/serving-endpoints/(?P<name>[^/]+)(?P<below>/served-models/[^/]+/invocations|/invocations|/?)")
 
 
-class TargetRefused(ValueError):
+class TargetRefused(BenchError):
     """A URL that no request can be sent to; the message is a sentence with what was expected."""
 
 
