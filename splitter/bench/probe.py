@@ -1,0 +1,63 @@
+"""One request to each target before the load: what is wrong with all of them is better said once, in words, than counted."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import aiohttp
+from yarl import URL
+
+from splitter.bench.errors import BenchError
+from splitter.bench.plan import Plan, Target
+
+_EXCERPT = 300
+_PASSING = (408, 425, 429)  # of 4xx, what may be otherwise at the next request
+
+
+class ProbeFailed(BenchError):
+    """A load would be of errors only; the message says what is wrong, and what to do."""
+
+
+async def probe(plan: Plan) -> list[str]:
+    """Send the first body to each target. Returns warnings: what a model server fails may be what is to be measured.
+
+    Raises ProbeFailed: nobody answers, or the request itself is refused.
+    """
+    limit = aiohttp.ClientTimeout(total=plan.timeout_s)
+    async with aiohttp.ClientSession(timeout=limit, skip_auto_headers=("Accept-Encoding",), auto_decompress=False) as session:
+        warnings = [await _ask(session, plan, target) for target in plan.targets]
+    return [warning for warning in warnings if warning]
+
+
+async def _ask(session: aiohttp.ClientSession, plan: Plan, target: Target) -> str:
+    url = URL(target.url, encoded=True)
+    body = plan.bodies[0] or None
+    try:
+        async with session.request(plan.method, url, data=body, headers=list(plan.fields), allow_redirects=False) as answer:
+            excerpt = (await answer.content.read(_EXCERPT)).decode("utf-8", "replace").strip()
+            status = answer.status
+    except TimeoutError:
+        raise ProbeFailed(f"{target.url} gave no answer within {plan.timeout_s:g} s. More time: --timeout") from None
+    except aiohttp.ClientConnectorError as exc:
+        raise ProbeFailed(f"nobody answers at {target.url}: {_reason(exc.os_error)}. Does the server run?") from None
+    except (aiohttp.ClientError, ssl.SSLError, asyncio.IncompleteReadError, OSError) as exc:
+        raise ProbeFailed(f"{target.url} does not answer as an HTTP server: {exc}") from None
+    if status < 400:
+        return f"{target.url} answers {status}, a redirection, which is not followed" if status // 100 == 3 else ""
+    said = f"{target.url} answers {status}{f': {excerpt}' if excerpt else ''}"
+    if status < 500 and status not in _PASSING:
+        raise ProbeFailed(f"{said}\n{_remedy(status)} A load of such answers is sent with --no-probe")
+    return said
+
+
+def _remedy(status: int) -> str:
+    if status in (401, 403):
+        return "Credentials are given with --token or --header."
+    if status in (404, 405):
+        return "Is the URL right? An endpoint of splitter is http://HOST:PORT/serving-endpoints/NAME."
+    return "Is the payload right?"
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).removeprefix("Connect call failed ").lower()
