@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 
 import aiohttp
@@ -60,4 +61,5 @@ def _remedy(status: int) -> str:
 
 
 def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).removeprefix("Connect call failed ").lower()
+    # asyncio's own words for it hold the address once more.
+    return os.strerror(error.errno).lower() if isinstance(error.errno, int) and error.errno > 0 else str(error)

@@ -65,7 +65,7 @@ async def test_what_answers_well_passes_and_is_sent_what_the_load_will_send() ->
 
 @pytest.mark.parametrize(
     ("status", "help_"),
-    [("400 Bad Request", "Is the payload right"), ("401 Unauthorized", "--token"), ("404 Not Found", "Is the URL right"), ("405 No", "URL")],
+    [("400 Bad", "Is the payload right"), ("401 Unauthorized", "--token"), ("404 Not Found", "Is the URL right"), ("405 No", "URL")],
 )
 async def test_a_request_that_is_refused_ends_the_run_with_the_servers_words(status: str, help_: str) -> None:
     async with answering(said(status, '{"message": "because"}')) as (url, _):
