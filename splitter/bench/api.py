@@ -45,6 +45,7 @@ class Api:
             fields["Authorization"] = f"Bearer {self._token}"
         self._session = aiohttp.ClientSession(
             headers=fields,
+            connector=aiohttp.TCPConnector(force_close=True),  # one that has been idle may be closed at the other end just now
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=self._within_s, sock_connect=CONNECT_S),
             trust_env=False,

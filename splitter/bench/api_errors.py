@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from splitter.bench.errors import BenchError
 
-class ApiError(Exception):
+
+class ApiError(BenchError):
     """The root. The message says which call it was, what came of it, and what to do."""
 
 

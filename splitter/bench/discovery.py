@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from splitter.bench.api import Api
 from splitter.bench.api_answers import InForce, Served
 from splitter.bench.api_errors import NoAccess, NoAnswer, NotSplitter, Refused
+from splitter.bench.moves import fractions
 from splitter.bench.payload import Payload
 
 FEW_VERSIONS = 200
@@ -55,8 +56,8 @@ async def discover(api: Api, name: str) -> Found | None:
         if exc.code == "RESOURCE_DOES_NOT_EXIST":
             raise Refused(f"{exc}; `splitter endpoints list --server {api.server}` shows what there is", exc.status, exc.code) from exc
         raise
-    shares = {str(version.number): _fractions(version.shares) for version in history if version.shares}
-    shares[str(standing.version)] = _fractions(standing.shares)
+    shares = {str(version.number): fractions(version.shares) for version in history if version.shares}
+    shares[str(standing.version)] = fractions(standing.shares)
     in_force = await _in_force(api)
     urls = in_force[name].urls if name in in_force else standing.urls
     return Found(name, str(standing.version), shares, urls, _is_demo(urls, in_force))
@@ -68,11 +69,6 @@ async def _in_force(api: Api) -> InForce:
         return await api.in_force()
     except (NoAccess, NotSplitter, Refused, NoAnswer):
         return {}
-
-
-def _fractions(percent: Mapping[str, float]) -> dict[str, float]:
-    # Two decimals of a percentage are whole basis points: 12.34 % is 0.1234 and not 0.12340000000000001.
-    return {model: round(share * 100) / 10_000 for model, share in percent.items()}
 
 
 def _is_demo(urls: Mapping[str, tuple[str, ...]], in_force: InForce) -> bool:
