@@ -67,7 +67,7 @@ class Supervisor:
             self._look_whether_ready()
             self._look_whether_quiet()
             self._look_whether_drained()
-        self._upgrade.kill()
+        self._upgrade.leave()
         if self._before is None or self._before.has_left:
             self._crew.end()
         return self._exit_code

@@ -133,11 +133,14 @@ class Upgrade:
         if self._line is not None:
             self._line.say(END)
 
-    def kill(self) -> None:
-        """A successor that has not taken over ends with us."""
+    def leave(self) -> None:
+        """At our end: a successor that has not taken over ends with us. One that has sees our end by the line, so nothing may close that
+        before the process is over, as the interpreter would, a while earlier, when this object goes."""
         if self.is_pending and self._process is not None:
             self._process.kill()
             self._process.wait()
+        elif self._line is not None:
+            self._line.sock.detach()
 
     def _refusal(self) -> str:
         if self._process is not None:

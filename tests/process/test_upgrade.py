@@ -500,3 +500,18 @@ async def test_term_to_the_new_one_waits_for_the_old_one(tmp_path: Path, gate: G
         assert (await busy.answer()).status == 200
         await splitter.ended(splitter.pid)
         assert old not in splitter.living()
+
+
+async def test_the_new_one_ends_after_the_process_of_the_old_one(tmp_path: Path, gate: Gate) -> None:
+    """However long an interpreter takes to come down."""
+    slow = {"supervisor/__init__.py": "import atexit, gc, time\natexit.register(lambda: (gc.collect(), time.sleep(0.5)))"}
+    current = tmp_path / "current"
+    point(current, release(tmp_path, "1.0", slow))
+    async with model(gate.answer) as upstream:
+        write(tmp_path / "only.yaml", upstream.url, 1)
+        async with upgradable("only.yaml", cwd=tmp_path, environ={"PYTHONPATH": str(current)}) as splitter:
+            point(current, release(tmp_path, "2.0"))
+            old = await splitter.upgrade()
+            os.kill(splitter.pid, signal.SIGTERM)
+            await splitter.ended(splitter.pid)
+            assert old not in splitter.living()
