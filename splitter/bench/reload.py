@@ -41,7 +41,7 @@ class ReloadProof:
 
     def __init__(
         self, api: Api, first: Standing, moves: Sequence[Move], plan: Plan, *, note: Callable[[str], None], draw: Random,
-        clock: Callable[[], float] = time.monotonic, sleep: Sleep = asyncio.sleep,
+        clock: Callable[[], float], sleep: Sleep,
     ) -> None:  # fmt: skip
         self.moves = moves
         self._server = api.server
@@ -53,12 +53,16 @@ class ReloadProof:
         self._zero_s = clock()
         self._witness = Witness(plan)
         self._mover = Mover(api, first, self._now, self._witness.made, sleep)
+        self._done = 0
         self._failure = ""
         self._history: tuple[Version, ...] = ()
         self._restored: bool | None = None
 
     @classmethod
-    async def prepare(cls, api: Api, found: Found, plan: Plan, *, note: Callable[[str], None], draw: Random) -> ReloadProof:
+    async def prepare(
+        cls, api: Api, found: Found, plan: Plan, *, note: Callable[[str], None], draw: Random,
+        clock: Callable[[], float] = time.monotonic, sleep: Sleep = asyncio.sleep,
+    ) -> ReloadProof:  # fmt: skip
         """Look whether the shares can be moved, without moving them. `note` is told each thing that is done, in a line.
 
         Raises ReloadRefused, ApiError.
@@ -75,7 +79,7 @@ class ReloadProof:
             await api.put_shares(found.name, moves[0].shares, first.tag, dry_run=True)
         except Refused as exc:
             raise ReloadRefused(f"--reload cannot move the shares of {found.name}: {exc}") from exc
-        return cls(api, first, moves, plan, note=note, draw=draw)
+        return cls(api, first, moves, plan, note=note, draw=draw, clock=clock, sleep=sleep)
 
     @property
     def restore_command(self) -> str:
@@ -114,6 +118,7 @@ class ReloadProof:
                 self._failure = str(exc)
                 self._note(f"the shares are moved no more: {exc}")
                 return
+            self._done += 1
             self._note(f"version {made.version}: {change_in_words(before, move.shares)}")
 
     def see(self, samples: Iterable[Sample], labels: list[Label]) -> None:
@@ -178,7 +183,7 @@ class ReloadProof:
         made = self._witness.moves
         seen = sum(self._witness.first_of(move.version) is not None for move in made)
         if self._failure:
-            return Check("every move confirmed", False, f"{len(made)} of {plural(len(self.moves), 'move')}, then: {self._failure}")
+            return Check("every move confirmed", False, f"{self._done} of {plural(len(self.moves), 'move')}, then: {self._failure}")
         if not seen:
             return Check("every move confirmed", False, f"{plural(len(made), 'move')}, and no answer after one: there is nothing to judge")
         slowest = max(move.answered_s - move.asked_s for move in made)
