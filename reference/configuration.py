@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from reference.markdown import code, note, prose, table
-from splitter.config import json_schema, kept, scalars
+from splitter.config import json_schema, kept
 from splitter.config import vocabulary as words
 from splitter.config.kept import Tags, Variables
-from splitter.config.schema import Anything, ByShape, Field, Listing, One, OneOrMany, Record, Table
+from splitter.config.reading import scalars
+from splitter.config.reading.schema import Anything, ByShape, Field, Listing, One, OneOrMany, Record, Table
 
 _INTRODUCTION = """
 [configuration.md](../configuration.md) explains both forms; this page has every field. A field that is not here is an error. `splitter

@@ -31,7 +31,7 @@ def served_models(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 def wishes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """For MODEL=SHARE: each model with the share that it has, which is to be edited."""
-    from splitter.config.scalars import percentage
+    from splitter.config.reading.scalars import percentage
 
     given = {str(wish).partition("=")[0] for wish in ctx.params.get(param.name or "") or ()}
     return _offer({f"{name}={percentage(share)}": "" for name, share in _shares(ctx).items() if name not in given}, incomplete)

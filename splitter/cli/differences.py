@@ -79,7 +79,7 @@ def _config(side: Side) -> EndpointConfig | None:
 def _yaml(document: Json | None) -> str | None:
     """As a file of this endpoint alone would have it."""
     from splitter.config.body import create_draft
-    from splitter.config.rewrite import CannotEdit, new_file
+    from splitter.config.writeback.rewrite import CannotEdit, new_file
     from splitter.errors import SplitterError
 
     if document is None:

@@ -94,7 +94,7 @@ def get(name: str, server: Server, as_json: bool) -> None:
 
 
 def _in_full(endpoint: EndpointAnswer) -> str:
-    from splitter.config.scalars import percentage
+    from splitter.config.reading.scalars import percentage
 
     version = str(endpoint.version or _UNKNOWN)
     facts = [

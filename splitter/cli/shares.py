@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from splitter.config.problems import Place, did_you_mean, listed, quoted
-from splitter.config.scalars import percentage
-from splitter.config.tree import Scalar
+from splitter.config.reading.scalars import percentage
+from splitter.config.reading.tree import Scalar
 from splitter.config.vocabulary import share_or_rest
 from splitter.routing.document import TICKETS
 

@@ -36,7 +36,7 @@ def get(name: str, server: Server, as_json: bool) -> None:
       splitter traffic set multi-model $(cat before.txt)
     """
     from splitter.cli.answers import read_endpoint
-    from splitter.config.scalars import percentage
+    from splitter.config.reading.scalars import percentage
 
     answer = server.endpoint(name)
     if as_json:
@@ -90,7 +90,7 @@ def _put(server: Server, present: EndpointAnswer, wanted: Mapping[str, int], tag
     """Other routes over the served entities as they are, which are not sent, since GET does not show every field of theirs. The version
     that the shares were computed from is: whoever changes the endpoint in this moment must not lose by it."""
     from splitter.cli.versions import overtaken
-    from splitter.config.scalars import percentage
+    from splitter.config.reading.scalars import percentage
 
     routes = [
         # float() of up to two decimals has the same digits again in JSON.

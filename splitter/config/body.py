@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from splitter.config import scalars
 from splitter.config import vocabulary as words
 from splitter.config.forms import EndpointDraft, EntityDraft, default_name, from_long
-from splitter.config.json_tree import json_tree
 from splitter.config.kept import MAX_TAGS, TAGS, Tag
 from splitter.config.problems import Place, Report, TooManyProblems, quoted
-from splitter.config.schema import Listing, One
+from splitter.config.reading import scalars
+from splitter.config.reading.json_tree import json_tree
+from splitter.config.reading.schema import Listing, One
 from splitter.config.shares import Share, allot
 from splitter.config.source import Drafted
 from splitter.errors import ConfigError, NotSupported

@@ -7,7 +7,7 @@ from typing import Any
 
 from splitter.config.endpoint import EndpointConfig, EntityConfig
 from splitter.config.problems import Place
-from splitter.config.scalars import percentage
+from splitter.config.reading.scalars import percentage
 
 Change = tuple[str, Place]
 

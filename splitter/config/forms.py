@@ -11,7 +11,7 @@ from typing import Any
 
 from splitter.config import vocabulary as words
 from splitter.config.problems import Place, Report, quoted
-from splitter.config.schema import Field, Fields, Read
+from splitter.config.reading.schema import Field, Fields, Read
 from splitter.routing.document import DEFAULT_TIMEOUTS, Timeouts
 
 

@@ -15,11 +15,12 @@ from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
-from splitter.config import kept, scalars
+from splitter.config import kept
 from splitter.config import vocabulary as words
 from splitter.config.kept import Tags, Variables
-from splitter.config.schema import Anything, ByShape, Field, Listing, One, OneOrMany, Record, Table
-from splitter.config.tree import Scalar
+from splitter.config.reading import scalars
+from splitter.config.reading.schema import Anything, ByShape, Field, Listing, One, OneOrMany, Record, Table
+from splitter.config.reading.tree import Scalar
 
 Json = dict[str, Any]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from splitter.config import scalars, tree
 from splitter.config.problems import Place, Report, quoted
-from splitter.config.schema import Field, Listing, One, Read, Record, Table
+from splitter.config.reading import scalars, tree
+from splitter.config.reading.schema import Field, Listing, One, Read, Record, Table
 
 MAX_VARIABLES = 30  # the API's own limit
 MAX_TAGS = 1000

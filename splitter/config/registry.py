@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from splitter.config import vocabulary as words
 from splitter.config.problems import Place, Report, did_you_mean, listed
-from splitter.config.schema import Read
+from splitter.config.reading.schema import Read
 from splitter.routing.url import parse_upstream_url
 
 

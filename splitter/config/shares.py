@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from splitter.config.forms import EndpointDraft, RouteDraft
 from splitter.config.problems import Place, Report, quoted, suggestion
-from splitter.config.scalars import percentage
+from splitter.config.reading.scalars import percentage
 from splitter.routing.document import TICKETS
 
 

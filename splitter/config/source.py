@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from splitter.config import tree
 from splitter.config import vocabulary as words
 from splitter.config.forms import EndpointDraft, from_long, from_short
-from splitter.config.parse import parse
 from splitter.config.problems import Place, Problem, Report, TooManyProblems, in_order, quoted
+from splitter.config.reading import tree
+from splitter.config.reading.parse import parse
+from splitter.config.reading.schema import Fields, Read
 from splitter.config.registry import Models, models_of
-from splitter.config.schema import Fields, Read
 from splitter.config.shares import Share, allot
 
 

@@ -6,11 +6,11 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from splitter.config import scalars
 from splitter.config.kept import TAGS, Variables
 from splitter.config.problems import quoted
-from splitter.config.schema import Anything, ByShape, Field, Fields, Kind, Listing, One, OneOrMany, Read, Record, Table
-from splitter.config.tree import Scalar
+from splitter.config.reading import scalars
+from splitter.config.reading.schema import Anything, ByShape, Field, Fields, Kind, Listing, One, OneOrMany, Read, Record, Table
+from splitter.config.reading.tree import Scalar
 from splitter.routing.document import DEFAULT_TIMEOUTS
 from splitter.routing.url import parse_upstream_url
 

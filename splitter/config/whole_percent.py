@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from splitter.config.endpoint import EndpointConfig
 from splitter.config.problems import Place, quoted
-from splitter.config.scalars import PERCENT, percentage
+from splitter.config.reading.scalars import PERCENT, percentage
 
 
 def warning(endpoint: str, entity: str, tickets: int) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 
-from splitter.config.parse import MAX_BYTES
+from splitter.config.reading.parse import MAX_BYTES
 from splitter.config.source import Drafted, Source, read_source
 from splitter.errors import Conflict, ReadOnly
 from splitter.store.replace import content

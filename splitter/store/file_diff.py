@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from splitter.config.kept import variable
+from splitter.config.reading.tree import Mapping, Node, Scalar, Sequence
 from splitter.config.source import Source
-from splitter.config.tree import Mapping, Node, Scalar, Sequence
 from splitter.config.unified_diff import unified
 
 HIDDEN = "***"

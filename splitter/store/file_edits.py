@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from splitter.config.parse import MAX_BYTES
-from splitter.config.rewrite import CannotEdit, new_file, rewritten
+from splitter.config.reading.parse import MAX_BYTES
 from splitter.config.source import Drafted, Source
 from splitter.config.template import EDITOR_LINE
+from splitter.config.writeback.rewrite import CannotEdit, new_file, rewritten
 from splitter.errors import Conflict, InternalError, SplitterError
 from splitter.store import file_choice
 from splitter.store.books import Books

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from splitter.config.compiled import Compiled, compile_sources
-from splitter.config.parse import MAX_BYTES
 from splitter.config.problems import Place, Problem, in_order
+from splitter.config.reading.parse import MAX_BYTES
 from splitter.config.source import Source, read_source, unreadable
 
 SETTLE_S = 0.2

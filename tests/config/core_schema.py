@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from splitter.config.parse import parse
 from splitter.config.problems import Report
-from splitter.config.tree import Mapping, Node, Scalar, Sequence
+from splitter.config.reading.parse import parse
+from splitter.config.reading.tree import Mapping, Node, Scalar, Sequence
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")

@@ -7,10 +7,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from splitter.config import kept, scalars
+from splitter.config import kept
 from splitter.config import vocabulary as words
 from splitter.config.kept import Tags, Variables
-from splitter.config.schema import Anything, ByShape, Listing, One, OneOrMany, Record, Table
+from splitter.config.reading import scalars
+from splitter.config.reading.schema import Anything, ByShape, Listing, One, OneOrMany, Record, Table
 
 _TEXTS = ["Small", "7", "99999999999999999999", "a b", "'1.10'", '"on"', "' '", "v1.2.3", '"\\u00e9"', "x#y"]
 _FLAGS = ["true", "False", "TRUE", "'true'", '"FALSE"']

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from splitter.config.changes import changed_at, changes
-from tests.config.reading import endpoint, short
+from tests.config.compiling import endpoint, short
 
 CANARY = short("\n      current: {url: http://h:1, traffic: rest}\n      challenger: {url: http://h:2, traffic: 10}")
 PLAIN = CANARY.replace("rest", "90")

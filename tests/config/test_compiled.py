@@ -5,7 +5,7 @@ import time
 from splitter.config.compiled import compile_sources
 from splitter.config.source import read_source
 from splitter.routing.snapshot import build_endpoint
-from tests.config.reading import sources
+from tests.config.compiling import sources
 
 ONE = "endpoints: {m: {served_models: {a: {url: http://h}}}}"
 OTHER = "endpoints:\n  m: {served_models: {b: {url: http://g}}}"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.config.reading import endpoint, short
+from tests.config.compiling import endpoint, short
 
 BASE = short("{a: {url: http://h:1, traffic: rest}, b: {url: http://h:2, traffic: 10}}")
 

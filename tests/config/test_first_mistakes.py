@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.config.reading import messages
+from tests.config.compiling import messages
 
 SUM = """\
 endpoints:

@@ -6,7 +6,7 @@ import pytest
 
 from splitter.config.forms import default_name
 from splitter.routing.document import DEFAULT_TIMEOUTS
-from tests.config.reading import endpoint, messages, short
+from tests.config.compiling import endpoint, messages, short
 
 SHORT = """\
 models: {cat.sch.model-A: {1: "http://h:1"}}

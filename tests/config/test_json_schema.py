@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from splitter.config import json_schema
 from splitter.config.problems import Place
+from splitter.config.reading.tree import Scalar
 from splitter.config.source import read_source
-from splitter.config.tree import Scalar
 from tests.config.core_schema import document, word
 from tests.config.files_by_tables import WRITTEN, files
 from tests.config.test_forms import LONG, SHORT

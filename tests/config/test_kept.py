@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from splitter.config.json_tree import json_tree
 from splitter.config.kept import TAGS, Variables
 from splitter.config.problems import Report
-from tests.config.reading import endpoint, messages, short
+from splitter.config.reading.json_tree import json_tree
+from tests.config.compiling import endpoint, messages, short
 
 
 def variables(value: Any) -> tuple[dict[str, str] | None, list[str]]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from splitter.config.compiled import Compiled, compile_sources
-from tests.config.reading import messages, sources
+from tests.config.compiling import messages, sources
 
 
 def using(name: str, version: str = "1", endpoint: str = "m") -> str:

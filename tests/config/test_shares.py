@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splitter.config.scalars import percentage
+from splitter.config.reading.scalars import percentage
 from splitter.routing.document import TICKETS
-from tests.config.reading import endpoint, messages, short
+from tests.config.compiling import endpoint, messages, short
 
 
 def tickets(models: str) -> dict[str, int]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from splitter.config.compiled import compile_sources
 from splitter.config.source import read_source, unreadable
-from tests.config.reading import messages
+from tests.config.compiling import messages
 from tests.config.test_forms import LONG, SHORT
 
 ROOT = Path(__file__).parents[2]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from splitter.config.template import commented_file
-from tests.config.reading import endpoint
+from tests.config.compiling import endpoint
 
 URLS = ["http://127.0.0.1:5001", "http://h/a?x=1&y=on", "http://[::1]:5002/", "http://h4"]
 

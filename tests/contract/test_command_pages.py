@@ -13,12 +13,12 @@ import pytest
 
 from splitter import cli
 from splitter.config.compiled import compile_sources
-from splitter.config.meaning import facts
 from splitter.config.source import read_source
+from splitter.config.writeback.meaning import facts
 from tests.config.core_schema import document
-from tests.config.rewriting import targets_of
 from tests.config.test_first_mistakes import ROUTE
 from tests.config.test_json_schema import VALIDATOR
+from tests.config.writeback.rewriting import targets_of
 from tests.contract.background import background
 from tests.contract.page import blocks
 from tests.contract.scoring import scoring

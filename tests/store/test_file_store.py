@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from splitter.config.rewrite import new_file
 from splitter.config.source import Drafted
+from splitter.config.writeback.rewrite import new_file
 from splitter.errors import InternalError
 from splitter.store.file_store import FileStore
 from splitter.store.history import UNREADABLE, words_of

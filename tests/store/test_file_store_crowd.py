@@ -13,8 +13,8 @@ from random import Random
 import pytest
 import pytest_asyncio
 
-from splitter.config.rewrite import rewrite
 from splitter.config.source import read_source
+from splitter.config.writeback.rewrite import rewrite
 from splitter.errors import Conflict, UnknownEndpoint
 from splitter.store.interface import ANY_VERSION, Entry, Put, Record
 from splitter.store.ledger import Ledger

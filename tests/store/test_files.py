@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from splitter.config.parse import MAX_BYTES
 from splitter.config.problems import Place
+from splitter.config.reading.parse import MAX_BYTES
 from splitter.config.source import Source, read_source
 from splitter.store.files import SETTLE_S, FileWatch, Look, Merge, merge
 
