@@ -221,6 +221,8 @@ class Supervisor:
     # --- upgrades -------------------------------------------------------------------------------------------------------------
 
     def _on_upgrade_signal(self) -> None:
+        if self._before is not None:
+            self._before.look()
         why_not = ""
         if self._ends_at is not None:
             why_not = "this splitter is ending"

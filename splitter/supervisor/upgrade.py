@@ -235,6 +235,11 @@ class Predecessor:
     def say_ready(self) -> None:
         self._line.say(READY)
 
+    def look(self) -> None:
+        """Hear now what it has said, should that and a signal have come at the same moment."""
+        if not self.is_gone:
+            self._on_words()
+
     def _on_words(self) -> None:
         for word in self._line.hear():
             if word == YOURS:

@@ -71,7 +71,7 @@ class Upgradable:
         return code
 
     async def ended(self, pid: int) -> None:
-        await until(lambda: pid not in self.living())
+        await until(lambda: is_over(pid))
 
     def workers(self, pid: int = 0) -> list[int]:
         return self._children("splitter.worker", pid)
@@ -85,6 +85,14 @@ class Upgradable:
 
     def _children(self, module: str, pid: int) -> list[int]:
         return [child for child in children_of(pid or self.pid) if module in command_of(child)]
+
+
+def is_over(pid: int) -> bool:
+    """Everything that it had open is closed. Its memory goes before that, so to have no environment any more is not enough."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] in "ZX"
+    except OSError:
+        return True
 
 
 def living(mark: str) -> list[int]:
