@@ -64,7 +64,7 @@ class Tally:
     """
 
     def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+        self.plan = plan
         self._fates: dict[tuple[int, int, int], Fate] = {}
         self.cells: dict[Key, Cell] = {}
         self.lag = Histogram()
@@ -80,7 +80,7 @@ class Tally:
 
         The loop runs for every request of a run beside the generators that send it, so it does only what no one can do later: 3 µs each.
         """
-        slice_s, last, end_s = self._plan.slice_s, self._plan.slices - 1, self._plan.duration_s + _GRACE_S
+        slice_s, last, end_s = self.plan.slice_s, self.plan.slices - 1, self.plan.duration_s + _GRACE_S
         near: dict[tuple[int, int, int], Cell] = {}
         fates, record_lag, unsent, answered = self._fates, self.lag.record, int(Ending.UNSENT), int(Ending.ANSWERED)
         counted = 0

@@ -107,12 +107,13 @@ def _missing(kept: _Kept) -> Iterator[str]:
     drawn = 5 * math.sqrt(expected) if kept.plan.arrival is Arrival.POISSON else 0.0
     slack = drawn + (1 - LEAST_ACHIEVED) * expected + 2 * kept.plan.processes
     if kept.tally.counted < expected - slack:
-        yield f"the generators reported {kept.tally.counted:,} of about {plural(round(expected), 'request')} that were due: one of them ended early"
+        were_due = plural(round(expected), "request")
+        yield f"the generators reported {kept.tally.counted:,} of about {were_due} that were due: one of them ended early"
 
 
 def _behind(kept: _Kept) -> str:
-    sent = rate(kept.tally.in_time / kept.measured_s)
-    what = f"{sent} were sent of {rate(kept.tally.counted / kept.measured_s)} that were due ({kept.in_time:.1%}, needed: {LEAST_ACHIEVED:.0%})"
+    sent, asked = rate(kept.tally.in_time / kept.measured_s), rate(kept.tally.counted / kept.measured_s)
+    what = f"{sent} were sent of {asked} that were due ({kept.in_time:.1%}, and {LEAST_ACHIEVED:.0%} are needed)"
     return f"{what}: {_connections(kept) if kept.waited > _MANY_WAITED else _generator(kept)}"
 
 

@@ -15,9 +15,15 @@ def quantile_name(name: str) -> str:
 
 def duration(ms: float) -> str:
     """Three significant digits, down to a microsecond, without the unit: 0.043, 4.98, 12.4, 193, 1,234."""
-    size = abs(ms)
-    decimals = 0 if size >= 99.95 else 1 if size >= 9.995 else 2 if size >= 0.9995 else 3
-    return _number(ms, decimals)
+    return _number(ms, _decimals(ms))
+
+
+def span(estimate: Estimate) -> str:
+    """`5.43 to 5.51`, with as many decimals as `duration` gives the value; empty without an interval."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    decimals = _decimals(estimate.value)
+    return f"{_number(estimate.low, decimals)} to {_number(estimate.high, decimals)}"
 
 
 def spread(estimate: Estimate) -> tuple[str, str, str]:
@@ -45,8 +51,8 @@ def percent_span(estimate: Estimate) -> str:
 
 
 def rate(per_second: float) -> str:
-    """Requests per second: 0.5/s, 499.8/s, 12,345/s."""
-    return f"{per_second:,.0f}/s" if per_second >= 1000 else f"{per_second:.1f}/s"
+    """Requests per second: 0.5/s, 500/s, 499.8/s, 12,345/s."""
+    return f"{per_second:,.0f}/s" if per_second >= 1000 or per_second == int(per_second) else f"{per_second:.1f}/s"
 
 
 def plural(count: int, noun: str) -> str:
@@ -62,6 +68,11 @@ def chance(p: float) -> str:
 def visible(text: str) -> str:
     """What came from a server, on one line and with nothing in it that could steer a terminal."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def _decimals(ms: float) -> int:
+    size = abs(ms)
+    return 0 if size >= 99.95 else 1 if size >= 9.995 else 2 if size >= 0.9995 else 3
 
 
 def _number(value: float, decimals: int) -> str:

@@ -1,0 +1,81 @@
+"""What a run looks like while it lasts: figures of its last few slices, as they are shown on a terminal. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from splitter.bench.plan import Plan, Side
+from splitter.bench.tally import Tally
+from splitter.bench.wording import duration, percent, plural, rate
+from splitter.telemetry.hdr import Histogram
+
+_LOOK_BACK_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """The whole slices that ended just now: milliseconds, requests per second. None where there were no requests."""
+
+    rate: float
+    p50: float | None
+    p99: float | None
+    models: tuple[tuple[str, float], ...]  # share of each, the largest first; the proxy's side only
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The run so far. `elapsed_s` is negative in the warm-up."""
+
+    elapsed_s: float
+    duration_s: float
+    counted: int
+    errors: int
+    recent: Recent | None
+
+    @property
+    def fraction(self) -> float:
+        return min(1.0, max(0.0, self.elapsed_s / self.duration_s))
+
+
+def progress(elapsed_s: float, tally: Tally) -> Progress:
+    """Read off a tally that still grows."""
+    plan = tally.plan
+    failed = sum(cell.errors for cell in tally.cells.values())
+    return Progress(elapsed_s, plan.duration_s, tally.counted, failed, _recent(plan, elapsed_s, tally))
+
+
+def line(now: Progress) -> str:
+    """Everything in one line, at most 110 columns."""
+    if now.elapsed_s < 0:
+        return f"warming up, {-now.elapsed_s:.0f} s to go"
+    words = [f"{now.elapsed_s:.0f} of {now.duration_s:.0f} s", f"{plural(now.counted, 'request')}"]
+    if now.recent:
+        words.append(rate(now.recent.rate))
+        words += [f"{name} {duration(value)} ms" for name, value in (("p50", now.recent.p50), ("p99", now.recent.p99)) if value is not None]
+    return "  ".join((*words, errors(now)))
+
+
+def errors(now: Progress) -> str:
+    """`3 errors (0.12 %)`."""
+    return f"{plural(now.errors, 'error')} ({percent(now.errors / max(1, now.counted))})" if now.errors else "no errors"
+
+
+def _recent(plan: Plan, elapsed_s: float, tally: Tally) -> Recent | None:
+    """Requests are counted in the slice that they were due in, so the last one is not complete before its time is over."""
+    last = plan.slice_of(elapsed_s) - 1
+    first = max(0, last + 1 - max(1, round(_LOOK_BACK_S / plan.slice_s)))
+    if last < first:
+        return None
+    latency = Histogram()
+    models: Counter[str] = Counter()
+    for key, cell in tally.cells.items():
+        if first <= key.slice <= last:
+            latency.merge(cell.latency)
+            if key.model and plan.targets[key.target].side is Side.PROXY:
+                models[key.model] += cell.count
+    if not latency.total:
+        return Recent(0.0, None, None, ())
+    shares = tuple((name, count / models.total()) for name, count in models.most_common())
+    seconds = (last + 1 - first) * plan.slice_s
+    return Recent(latency.total / seconds, latency.quantile(0.5) / 1e3, latency.quantile(0.99) / 1e3, shares)
