@@ -11,7 +11,7 @@ from splitter.bench.plan import Side, Target
 
 _PORTS = {"http": 80, "https": 443}
 _INVOCATIONS = "/invocations"
-_ENDPOINT = re.compile(r"(?P<prefix>.*)/serving-endpoints/(?P<name>[^/]+)(?P<below>/served-models/[^/]+/invocations|/invocations|/?)")
+_ENDPOINT = re.compile(r"(?P<prefix>.*)/serving-endpoints/(?P<name>[^/]+)(/served-models/(?P<model>[^/]+)/invocations|/invocations|(?P<end>/?))")
 
 
 class TargetRefused(BenchError):
@@ -22,14 +22,18 @@ class TargetRefused(BenchError):
 class Asked:
     """What the URL of a run speaks of: where requests go; and, by the form of its path, whose API to ask about which endpoint.
 
-    `server` is a URL without a slash at its end and `endpoint` a name, both empty for a URL of another form. `names_model`: the path
-    names one served model, so no share says anything.
+    `server` is a URL without a slash at its end and `endpoint` a name, both empty for a URL of another form. `model` is the served model
+    that the path names, which gets every request, whatever its share; else empty.
     """
 
     target: Target
-    server: str
-    endpoint: str
-    names_model: bool
+    server: str = ""
+    endpoint: str = ""
+    model: str = ""
+
+    @property
+    def names_model(self) -> bool:
+        return bool(self.model)
 
 
 def asked(url: str) -> Asked:
@@ -38,11 +42,11 @@ def asked(url: str) -> Asked:
     path, question, query = target.path.partition("?")
     found = _ENDPOINT.fullmatch(path)
     if found is None:
-        return Asked(target, "", "", names_model=False)
-    if found["below"] in ("", "/"):
+        return Asked(target)
+    if found["end"] is not None:
         target = parse_target(f"{target.scheme}://{target.authority}{path.rstrip('/')}{_INVOCATIONS}{question}{query}")
     server = f"{target.scheme}://{target.authority}{found['prefix']}"
-    return Asked(target, server, unquote(found["name"]), names_model=found["below"].startswith("/served-models/"))
+    return Asked(target, server, unquote(found["name"]), unquote(found["model"] or ""))
 
 
 def parse_target(url: str, side: Side = Side.PROXY, name: str = "", weight: float = 1.0) -> Target:

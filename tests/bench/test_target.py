@@ -21,7 +21,7 @@ def test_behind_a_prefix_the_api_is_there_too() -> None:
 
 def test_a_url_that_names_the_model_says_so() -> None:
     found = asked("http://h:1/serving-endpoints/demo/served-models/challenger/invocations")
-    assert found.names_model
+    assert (found.names_model, found.model) == (True, "challenger")
     assert found.endpoint == "demo"
     assert found.target.path.endswith("/served-models/challenger/invocations")
 
