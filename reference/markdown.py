@@ -15,7 +15,8 @@ def note(sources: str) -> str:
 
 def prose(text: str) -> str:
     """The paragraphs of a text in lines of one width. Breaks of single lines are spaces."""
-    return "\n".join(fill(" ".join(paragraph.split()), WIDTH, break_long_words=False) + "\n" for paragraph in text.split("\n\n"))
+    lines = (" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    return "\n".join(fill(line, WIDTH, break_long_words=False, break_on_hyphens=False) + "\n" for line in lines)
 
 
 def code(text: str) -> str:

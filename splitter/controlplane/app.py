@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from aiohttp import http_parser, web
 
 from splitter.controlplane.api import control as api
-from splitter.controlplane.api.routes import add_routes
+from splitter.controlplane.api.routes import Handler, add_call, add_routes
 from splitter.controlplane.follow import Outcome
 from splitter.controlplane.publisher import InForce
 from splitter.controlplane.report import Report
 from splitter.controlplane.scrape import Pages
-from splitter.errors import InternalError, MethodNotAllowed, NoSuchRoute, SplitterError, StartError
+from splitter.errors import InternalError, MethodNotAllowed, NoCapacity, NoSuchRoute, SplitterError, StartError
+from splitter.http.call import Call
 from splitter.telemetry.exposition import CONTENT_TYPE
 
 _SHOWN_TARGET = 200
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Control(api.Control, Protocol):
@@ -49,9 +49,8 @@ def make_app(control: Control, report: Report) -> web.Application:
     app[REPORT] = report
     app[_PAGES] = Pages(CONTENT_TYPE)
     app.on_response_prepare.append(_drop_server_field)
-    app.router.add_get("/metrics", _metrics)
-    app.router.add_get("/-/config", _config)
-    app.router.add_post("/-/reload", _reload)
+    for call, handler in ROUTES:
+        add_call(app, call, handler)
     add_routes(app)
     return app
 
@@ -96,6 +95,27 @@ def _endpoint(in_force: InForce, name: str) -> dict[str, object]:
         "served_models": [{"name": entity.name, "traffic": entity.tickets / 100, "urls": entity.urls} for entity in endpoint.entities],
         "timeouts": endpoint.timeouts,
     }
+
+
+METRICS = Call(
+    "Metrics", "GET", "/metrics", "The whole process, for Prometheus.", answer="text in the Prometheus format", errors=(NoCapacity,)
+)
+CONFIG = Call(
+    "What is in force",
+    "GET",
+    "/-/config",
+    "Every endpoint with its version, its shares, the addresses of its models and the line that defines it.",
+    answer='`{"revision", "notices", "endpoints": […]}`',
+)
+RELOAD = Call(
+    "Read the files again",
+    "POST",
+    "/-/reload",
+    "Reads every file now, and is answered when every worker serves what was read. What `splitter reload` calls; HUP does the same.",
+    answer='`{"applied": […], "refused": […]}`: what has changed, in lines; the status is 400 when anything is refused',
+    errors=(NoCapacity, InternalError),
+)
+ROUTES: Sequence[tuple[Call, Handler]] = ((METRICS, _metrics), (CONFIG, _config), (RELOAD, _reload))
 
 
 @web.middleware

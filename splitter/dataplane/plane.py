@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from splitter import __version__
+from splitter.dataplane import calls
 from splitter.dataplane.control import CONTROL_KEY, control_route
 from splitter.dataplane.pool import LiveEntities
 from splitter.dataplane.replies import JSON, LocalAnswer
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 BUFFER_BYTES = 65_536
 _PREFIX = b"/serving-endpoints/"
-_CHAT = b"/serving-endpoints/chat/completions"
+_CHAT = calls.CHAT.path.encode()
 """Where OpenAI's clients ask; no endpoint may be named `chat`."""
 _SHOWN_NAMES = 20
 
@@ -271,11 +272,11 @@ def _there_are(names: Mapping[str, object]) -> str:
 
 _LOCAL: Mapping[bytes, Callable[[DataPlane], LocalAnswer]] = MappingProxyType(
     {
-        b"/ready": DataPlane.ready,
-        b"/ping": lambda _: LocalAnswer(200, JSON, b"\n"),  # as MLflow's scoring server answers
-        b"/health": lambda _: LocalAnswer(200, JSON, b"\n"),
-        b"/version": lambda _: LocalAnswer(200, JSON, orjson.dumps({"version": __version__})),
+        calls.READY.path.encode(): DataPlane.ready,
+        calls.PING.path.encode(): lambda _: LocalAnswer(200, JSON, b"\n"),  # as MLflow's scoring server answers
+        calls.HEALTH.path.encode(): lambda _: LocalAnswer(200, JSON, b"\n"),
+        calls.VERSION.path.encode(): lambda _: LocalAnswer(200, JSON, orjson.dumps({"version": __version__})),
         # Every SDK client asks this at its start, without a token; anything but 200 {} makes it print a warning.
-        b"/.well-known/databricks-config": lambda _: LocalAnswer(200, JSON, b"{}"),
+        calls.WELL_KNOWN.path.encode(): lambda _: LocalAnswer(200, JSON, b"{}"),
     }
 )

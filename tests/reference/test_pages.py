@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
 import click
 import pytest
+from aiohttp import web
 
 from reference import __main__ as writing
-from reference import commands, configuration, markdown
+from reference import calls, commands, configuration, markdown
 from reference.pages import ROOT, pages
 from splitter import cli, errors
 from splitter.config import vocabulary as words
+from splitter.controlplane.app import make_app
+from splitter.controlplane.report import Report
+from splitter.dataplane import plane
+from splitter.dataplane.calls import LOCAL
+from tests.controlplane.api.memory import MemoryControl
 
 PAGES = pages()
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
@@ -70,6 +77,23 @@ def test_every_answered_error_is_there() -> None:
         if isinstance(kind, type) and issubclass(kind, errors.ClientError):
             assert f"| {kind.status} | `{kind.code}` |" in page
     assert "| 503 | `TEMPORARILY_UNAVAILABLE` | No connection to the model server" in page
+
+
+def test_every_route_is_there() -> None:
+    """All that aiohttp has, and all that a worker looks for."""
+    calls_there = [call for group in calls.groups().values() for call in group]
+    described = {(call.method, path) for call in calls_there for path in call.paths}
+    routed = {(route.method, route.resource.canonical) for route in application().router.routes() if route.resource is not None}
+    assert {(method, path) for method, path in routed if method not in ("HEAD", "*")} <= described
+    assert {path.decode() for path in plane._LOCAL} == {call.path for call in LOCAL}
+    page = PAGES["docs/reference/api.md"]
+    for call in calls_there:
+        assert f"\n### {call.title}\n\n`{call.method} {call.path}`" in page
+        assert set(re.findall(r"{(\w+)}", call.path)) <= {parameter.name for parameter in call.parameters} or call.standing == "refused"
+
+
+def application() -> web.Application:
+    return make_app(MemoryControl(), Report(io.StringIO(), io.StringIO()))
 
 
 @pytest.mark.parametrize("page", [*DOCS, ROOT / "README.md"], ids=lambda page: page.name)

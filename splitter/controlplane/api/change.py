@@ -11,6 +11,7 @@ from aiohttp import web
 
 from splitter.config.problems import quoted
 from splitter.config.whole_percent import warnings_of
+from splitter.controlplane.api.calls import DRY_RUN
 from splitter.controlplane.api.control import CONTROL, Applied, Decide, Previewed, Terms
 from splitter.controlplane.api.described import detailed
 from splitter.controlplane.api.if_match import expected_of, tag_of
@@ -48,9 +49,9 @@ async def changed(
 
 
 def _is_dry_run(request: web.Request) -> bool:
-    text = request.query.get("dry_run")
+    text = request.query.get(DRY_RUN.name)
     if text not in (None, "true", "false"):
-        raise InvalidParameter(f"dry_run: expected true or false, not {quoted(text)}")
+        raise InvalidParameter(f"{DRY_RUN.name}: expected true or false, not {quoted(text)}")
     return text == "true"
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from splitter.config.problems import quoted
+from splitter.controlplane.api.calls import IF_MATCH
 from splitter.errors import Conflict, InvalidParameter
 from splitter.store.interface import Entry
 
@@ -58,7 +59,7 @@ def expected_of(request: web.Request) -> Expected | None:
     Raises:
         InvalidParameter: it is neither `*` nor a list of tags and version numbers.
     """
-    fields = request.headers.getall("If-Match", [])
+    fields = request.headers.getall(IF_MATCH.name, [])
     return read_if_match(", ".join(fields)) if fields else None
 
 

@@ -2,65 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
 from splitter.config.problems import did_you_mean, quoted
-from splitter.controlplane.api import endpoints, fields, versions
+from splitter.controlplane.api import calls, endpoints, fields, versions
 from splitter.controlplane.api.change import ANONYMOUS, answer
 from splitter.controlplane.api.control import CONTROL
 from splitter.controlplane.api.openapi import openapi
 from splitter.errors import NotSupported, UnknownEndpoint
+from splitter.http.call import Call
 from splitter.telemetry.exposition import CONTENT_TYPE
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-ENDPOINTS = "/api/2.0/serving-endpoints"
-PERMISSIONS = "/api/2.0/permissions/serving-endpoints/{id}"
-ME = "/api/2.0/preview/scim/v2/Me"
-_ONE = ENDPOINTS + "/{name}"
-_MODEL = _ONE + "/served-models/{model}"
-
-_NO_PERMISSIONS = "splitter has no access control yet: whoever reaches it may do everything, so there are no permissions to read or to set."
-_NOT_SUPPORTED = (
-    ("GET", PERMISSIONS, _NO_PERMISSIONS),
-    ("PUT", PERMISSIONS, _NO_PERMISSIONS),
-    ("PATCH", PERMISSIONS, _NO_PERMISSIONS),
-    ("GET", PERMISSIONS + "/permissionLevels", _NO_PERMISSIONS),
-    ("PATCH", _ONE + "/telemetry-config", "splitter exports no telemetry, so telemetry_config cannot be changed."),
-    ("POST", ENDPOINTS + "/pt", "splitter provisions no throughput: it sends requests to model servers that already run."),
-    ("PUT", ENDPOINTS + "/pt/{name}/config", "splitter provisions no throughput: it sends requests to model servers that already run."),
-)
 _BUILD_LOGS = "splitter builds nothing: the model server runs already, and its own logs say how it came up.\n"
 
 
 def add_routes(app: web.Application) -> None:
     """Add the API to an application that has its CONTROL."""
-    router = app.router
-    for method, path, why in _NOT_SUPPORTED:
-        router.add_route(method, path, _not_supported(why))
-    for collection in (ENDPOINTS, ENDPOINTS + "/"):  # MLflow's client writes the slash
-        router.add_get(collection, endpoints.list_all)
-        router.add_post(collection, endpoints.create)
-    router.add_get(_ONE, endpoints.get)
-    router.add_delete(_ONE, endpoints.delete)
-    router.add_put(_ONE + "/config", endpoints.change_config)
-    router.add_get(_ONE + "/config/versions", versions.list_versions)
-    router.add_get(_ONE + "/config/versions/{version}", versions.one_version)
-    router.add_post(_ONE + "/config/rollback", versions.rollback)
-    router.add_patch(_ONE + "/tags", endpoints.change_tags)
-    router.add_put(_ONE + "/ai-gateway", fields.put_ai_gateway)
-    router.add_put(_ONE + "/rate-limits", fields.put_rate_limits)
-    router.add_patch(_ONE + "/notifications", fields.patch_notifications)
-    router.add_post(_ONE + "/config:stop", fields.stop)
-    router.add_post(_ONE + "/config:start", fields.start)
-    router.add_get(_ONE + "/openapi", _openapi)
-    router.add_get(_ONE + "/metrics", _metrics)
-    router.add_get(_MODEL + "/logs", _logs)
-    router.add_get(_MODEL + "/build-logs", _build_logs)
-    router.add_get(ME, _me)
-    router.add_route("*", "/api/{rest:.*}", _no_such_route)
+    for call, handler in ROUTES:
+        add_call(app, call, handler)
+    app.router.add_route("*", "/api/{rest:.*}", _no_such_route)
+
+
+def add_call(app: web.Application, call: Call, handler: Handler) -> None:
+    """HEAD is taken wherever GET is."""
+    for path in call.paths:
+        if call.method == "GET":
+            app.router.add_get(path, handler)
+        else:
+            app.router.add_route(call.method, path, handler)
 
 
 def _not_supported(why: str) -> Handler:
@@ -116,3 +89,28 @@ async def _me(request: web.Request) -> web.Response:
     said = answer(me)
     said.headers["X-Databricks-Org-Id"] = "1"
     return said
+
+
+ROUTES: Sequence[tuple[Call, Handler]] = (
+    *((call, _not_supported(call.about)) for call in calls.NOT_SUPPORTED),
+    (calls.LIST, endpoints.list_all),
+    (calls.CREATE, endpoints.create),
+    (calls.GET, endpoints.get),
+    (calls.CHANGE, endpoints.change_config),
+    (calls.DELETE, endpoints.delete),
+    (calls.STOP, fields.stop),
+    (calls.START, fields.start),
+    (calls.VERSIONS, versions.list_versions),
+    (calls.ONE_VERSION, versions.one_version),
+    (calls.ROLLBACK, versions.rollback),
+    (calls.TAGS, endpoints.change_tags),
+    (calls.AI_GATEWAY, fields.put_ai_gateway),
+    (calls.RATE_LIMITS, fields.put_rate_limits),
+    (calls.NOTIFICATIONS, fields.patch_notifications),
+    (calls.OPENAPI, _openapi),
+    (calls.METRICS, _metrics),
+    (calls.LOGS, _logs),
+    (calls.BUILD_LOGS, _build_logs),
+    (calls.ME, _me),
+)
+"""In the order in which they are tried: a path of an endpoint takes `pt` for a name."""

@@ -13,6 +13,7 @@ from splitter.config.body import create_draft
 from splitter.config.problems import quoted
 from splitter.config.source import Drafted
 from splitter.controlplane.api import endpoints
+from splitter.controlplane.api.calls import FEW, LIMIT
 from splitter.controlplane.api.change import answer, changed, whole
 from splitter.controlplane.api.control import CONTROL
 from splitter.controlplane.api.json_body import json_object
@@ -20,15 +21,13 @@ from splitter.errors import ConfigError, InvalidParameter, SplitterError, Unknow
 from splitter.store.history import ELSEWHERE, UNREADABLE, words_of
 from splitter.store.interface import Entry, Record
 
-FEW = 50
-"""Versions of a list without a limit: one that is long enough for a page, and not as long as what is kept."""
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
 async def list_versions(request: web.Request) -> web.Response:
-    text = request.query.get("limit", str(FEW))
+    text = request.query.get(LIMIT.name, str(FEW))
     if not _NUMBER.fullmatch(text):
-        raise InvalidParameter(f"limit: expected a whole number above 0, not {quoted(text)}")
+        raise InvalidParameter(f"{LIMIT.name}: expected a whole number above 0, not {quoted(text)}")
     limit = int(text)
     records = await _history(request, limit + 1)  # one more, to compare the last one with
     return answer({"versions": (await _rows(records))[:limit]})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -11,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
+from splitter.controlplane.api.routes import ROUTES
 from splitter.controlplane.app import make_app
 from splitter.controlplane.report import Report
 from tests.controlplane.api.memory import MemoryControl
@@ -38,6 +40,15 @@ class Answer:
 
 
 Call: TypeAlias = Callable[..., Awaitable[Answer]]
+
+
+def assert_described(method: str, path: str, status: int, code: str) -> None:
+    """A call that there is answers no error that its description, and so the reference, does not have."""
+    for described, _ in ROUTES:
+        pattern = "|".join(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(each)) for each in described.paths)
+        if method == described.method and re.fullmatch(pattern, path):
+            assert (status, code) in {(kind.status, kind.code) for kind in described.errors}, described.title
+            return
 
 
 @pytest.fixture
@@ -68,6 +79,8 @@ def call(client: Client) -> Call:
         assert answer.content_type == "application/json"
         document = orjson.loads(await answer.read())
         assert isinstance(document, dict)
+        if answer.status != 200:
+            assert_described(method, target.partition("?")[0], answer.status, document["error_code"])
         return Answer(answer.status, document, answer.headers.get("ETag", ""))
 
     return send
