@@ -7,7 +7,7 @@ off with an error of at most 0.1 %, as Gil Tene's HdrHistogram does it: buckets 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import NamedTuple, Self
@@ -37,6 +37,11 @@ class Ranks(NamedTuple):
     def at(self, rank: int) -> int:
         """The value of the `rank`-th, counted from 1; what lies outside is the first or the last. IndexError without values."""
         return self.values[min(bisect_left(self.upto, rank), len(self.values) - 1)]
+
+    def count_to(self, value: float) -> int:
+        """How many are `value` or less."""
+        buckets = bisect_right(self.values, value)
+        return self.upto[buckets - 1] if buckets else 0
 
 
 class Histogram:
