@@ -45,7 +45,7 @@ def assemble(
 ) -> Report:
     """The report without verdicts. `found` is what the API said before the load and `after` what it says since; None for a server that is
     not splitter. `changes` are those that somebody made and knows of. `measured_s` is less than planned when the run was ended early."""
-    draw = Random(plan.seed)  # noqa: S311 - for intervals, and the same report again from the same samples
+    draw = Random(plan.seed)  # noqa: S311 - for simulated tests; the same report again from the same samples
     lasted = plan.duration_s if measured_s is None else measured_s
     whole = streams(plan, tally, Side.PROXY, everything)
     models = streams(plan, tally, Side.PROXY, model)
@@ -56,12 +56,12 @@ def assemble(
         setting=setting,
         validity=validity(plan, tally, usage, lasted, interrupted),
         endpoint=endpoint,
-        whole=group("", whole.get("", Stream()), draw),
-        models=groups(models, draw),
+        whole=group("", whole.get("", Stream())),
+        models=groups(models),
         splits=splits_of(plan, tally, shares, draw),
-        differences=differences(models, draw),
+        differences=differences(models),
         failures=failures(plan, tally),
-        direct=tuple(group(name, stream, draw) for name, stream in direct.items()),
+        direct=tuple(group(name, stream) for name, stream in direct.items()),
         overhead=overheads(plan, models, direct),
         reload=reload,
         changes=changes_seen(plan, tally, changes, endpoint.version_before if endpoint else "", shares),

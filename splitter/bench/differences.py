@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from random import Random
 
 from splitter.bench.report import Difference, Estimate
 from splitter.bench.statistics import quantiles
@@ -11,15 +10,15 @@ from splitter.bench.streams import Stream, by_size
 from splitter.bench.wording import QUANTILES, plural, quantile_name, spread
 
 
-def differences(models: dict[str, Stream], draw: Random) -> tuple[Difference, ...]:
+def differences(models: dict[str, Stream]) -> tuple[Difference, ...]:
     """Of the latency from the intended moment; nothing when fewer than two models answered."""
     named = [(name, stream) for name, stream in by_size(models) if name]
-    return tuple(difference for name, stream in named[1:] for difference in _all(name, stream, *named[0], draw))
+    return tuple(difference for name, stream in named[1:] for difference in _all(name, stream, *named[0]))
 
 
-def _all(name: str, stream: Stream, other: str, others: Stream, draw: Random) -> Iterator[Difference]:
+def _all(name: str, stream: Stream, other: str, others: Stream) -> Iterator[Difference]:
     for quantile, q in QUANTILES.items():
-        estimate = quantiles.difference(stream.latencies(), others.latencies(), q, draw)
+        estimate = quantiles.difference(stream.latencies(), others.latencies(), q)
         text = sentence(name, other, quantile, estimate) if estimate else _too_few(name, stream.count, other, others.count, quantile)
         yield Difference(name, other, quantile, estimate, text)
 

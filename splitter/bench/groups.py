@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from random import Random
 
 from splitter.bench.plan import Plan, Side
 from splitter.bench.report import Failure, Group, Moment, Quantiles
@@ -18,7 +17,7 @@ from splitter.telemetry.hdr import Histogram
 _LEAST_FOR_P99 = 100  # with fewer it is the maximum, which stands beside it
 
 
-def group(name: str, stream: Stream, draw: Random) -> Group:
+def group(name: str, stream: Stream) -> Group:
     """One row of the report."""
     slices = sorted(stream.counts)
     errors, counts = [stream.errors[slice_] for slice_ in slices], [stream.counts[slice_] for slice_ in slices]
@@ -28,16 +27,16 @@ def group(name: str, stream: Stream, draw: Random) -> Group:
         count=sum(counts),
         errors=sum(errors),
         error_rate=intervals.clustered_proportion(errors, counts),
-        latency=_quantiles(latencies, draw),
-        service=_quantiles(services, draw),
+        latency=_quantiles(latencies),
+        service=_quantiles(services),
         latency_counts=_counts(latencies),
         service_counts=_counts(services),
     )
 
 
-def groups(found: dict[str, Stream], draw: Random) -> tuple[Group, ...]:
+def groups(found: dict[str, Stream]) -> tuple[Group, ...]:
     """One for each name, the largest first. None where nobody is named: that would be the whole once more."""
-    return tuple(group(name, stream, draw) for name, stream in by_size(found)) if any(found) else ()
+    return tuple(group(name, stream) for name, stream in by_size(found)) if any(found) else ()
 
 
 def failures(plan: Plan, tally: Tally) -> tuple[Failure, ...]:
@@ -83,11 +82,11 @@ def _moment(plan: Plan, slice_: int, found: dict[str, Stream], measured_s: float
     )
 
 
-def _quantiles(parts: Sequence[Histogram], draw: Random) -> Quantiles | None:
+def _quantiles(parts: Sequence[Histogram]) -> Quantiles | None:
     whole = Histogram.union(parts)
     if not whole.total:
         return None
-    found = {name: quantiles.estimate(parts, q, draw) for name, q in QUANTILES.items()}
+    found = {name: quantiles.estimate(parts, q) for name, q in QUANTILES.items()}
     return Quantiles(whole.mean / 1e3, found["p50"], found["p90"], found["p99"], found["p999"], whole.maximum / 1e3)
 
 

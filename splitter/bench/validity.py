@@ -10,7 +10,7 @@ from typing import Protocol
 from splitter.bench.plan import Arrival, Plan
 from splitter.bench.report import Validity
 from splitter.bench.tally import Tally
-from splitter.bench.wording import duration, plural, rate
+from splitter.bench.wording import duration, percent, plural, rate
 
 LEAST_ACHIEVED = 0.99
 TIMER_FLOOR_MS = 1.0  # libuv counts whole milliseconds, so a loop that sleeps is late by up to one
@@ -113,7 +113,7 @@ def _missing(kept: _Kept) -> Iterator[str]:
 
 def _behind(kept: _Kept) -> str:
     sent, asked = rate(kept.tally.in_time / kept.measured_s), rate(kept.tally.counted / kept.measured_s)
-    what = f"{sent} were sent of {asked} that were due ({kept.in_time:.1%}, and {LEAST_ACHIEVED:.0%} are needed)"
+    what = f"{sent} were sent of {asked} that were due ({percent(kept.in_time)}, and {LEAST_ACHIEVED * 100:.0f} % are needed)"
     return f"{what}: {_connections(kept) if kept.waited > _MANY_WAITED else _generator(kept)}"
 
 

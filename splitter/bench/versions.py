@@ -11,6 +11,8 @@ from splitter.bench.report import Change, Share, Split
 from splitter.bench.statistics import intervals, splits
 from splitter.bench.tally import Tally
 
+_ROUNDED = 1e-6
+
 Shares = Mapping[str, Mapping[str, float]]
 """By version, then by model; fractions of 1."""
 
@@ -45,7 +47,7 @@ def changes_seen(plan: Plan, tally: Tally, reported: Sequence[Change], before: s
 
 def _split(version: str, counts: Counter[str], configured: Mapping[str, float] | None, draw: Random) -> Split:
     total = counts.total()
-    if configured is None:
+    if configured is None or abs(sum(configured.values()) - 1) > _ROUNDED:  # half of a configuration says nothing of its other half
         return Split(version, total, tuple(_share(name, counts[name], total, None) for name in _names(counts, {})), "", None)
     names = list(_names(counts, configured))
     shares = tuple(_share(name, counts[name], total, configured.get(name, 0.0)) for name in names)

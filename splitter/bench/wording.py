@@ -19,19 +19,19 @@ def duration(ms: float) -> str:
 
 
 def span(estimate: Estimate) -> str:
-    """`5.43 to 5.51`, with as many decimals as `duration` gives the value; empty without an interval."""
+    """`5.43 to 5.51`; empty without an interval."""
     if estimate.low is None or estimate.high is None:
         return ""
-    decimals = _decimals(estimate.value)
-    return f"{_number(estimate.low, decimals)} to {_number(estimate.high, decimals)}"
+    return f"{duration(estimate.low)} to {duration(estimate.high)}"
 
 
 def spread(estimate: Estimate) -> tuple[str, str, str]:
-    """Value, low and high with as many decimals as the interval has to say: two digits of its half. Empty texts without an interval."""
+    """Value, low and high with as many decimals as the interval has to say, two digits of its half, and at most three digits of them.
+    Empty texts without an interval."""
     if estimate.low is None or estimate.high is None:
         return duration(estimate.value), "", ""
     half = (estimate.high - estimate.low) / 2
-    decimals = 0 if half >= 10 else 1 if half >= 1 else 2 if half >= 0.1 else 3
+    decimals = min(_decimals(half * 10), _decimals(max(abs(estimate.low), abs(estimate.high))))
     return _number(estimate.value, decimals), _number(estimate.low, decimals), _number(estimate.high, decimals)
 
 

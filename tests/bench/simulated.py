@@ -99,7 +99,7 @@ class World:
     shares: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
     proxy_ms: float = 0.3
     lag_ms: float = 0.02
-    version: Callable[[float], str] = lambda _: "7"  # noqa: E731
+    version: Callable[[float], str] = lambda _: "7"
 
     def samples(self, of: Plan, seed: int = 1) -> tuple[list[Sample], list[Label]]:
         """Everything that was due, by the plan's rates and turns."""

@@ -21,7 +21,8 @@ def latency(report: Report) -> Iterator[str]:
         return
     yield from row("Latency, ms", ("mean", "p50", "p90", "p99", "p99.9", "max"), _WIDTHS)
     if report.setting.arrival == Arrival.CLOSED:
-        yield from _whole("  closed loop: hides stalls", report.whole.service)
+        yield from _whole("  closed loop", report.whole.service)
+        yield from sentence("closed loop: hides stalls. While the server stands still nothing is sent, so hardly any request sees it")
         return
     yield from _whole("  since due (intended)", report.whole.latency)
     yield from _whole("  since sent (service)", report.whole.service)

@@ -24,7 +24,10 @@ def sentence(text: str, indent: str = INDENT, hang: str | None = None) -> Iterat
     yield from wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent if hang is None else hang)
 
 
+_WRITTEN = str.maketrans({"±": "+-", "µ": "u", "–": "-", "…": "..."})
+
+
 def ascii_only(text: str) -> str:
     """A terminal may have no more than ASCII, and what a server calls itself may be anything: nothing in it steers the terminal."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "backslashreplace").decode() if not text.isascii() else text
+    plain = text if text.isascii() else unicodedata.normalize("NFKD", text.translate(_WRITTEN)).encode("ascii", "backslashreplace").decode()
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in plain)
