@@ -112,6 +112,7 @@ async def test_nobody_is_there(unused_tcp_port: int) -> None:
             await discover(api, "multi-model")
 
 
+ELSEWHERE = [{"name": "a", "urls": ["http://10.0.0.1/invocations"]}]
 DEMO = served("demo", "splitter-demo/demo.yaml:6:3", current=5001, challenger=5002)
 
 
@@ -123,7 +124,7 @@ DEMO = served("demo", "splitter-demo/demo.yaml:6:3", current=5001, challenger=50
         ([DEMO, served("multi-model", "splitter-demo/multi-model.yaml:3:3", a=5001, b=7000)], False),
         ([DEMO | {"defined_at": "config/demo.yaml:6:3"}, served("multi-model", "splitter-demo/a.yaml:3:3", a=5001)], False),
         ([served("multi-model", "splitter-demo/demo.yaml:3:3", a=5001)], False),
-        ([DEMO | {"served_models": [{"name": "a", "urls": ["http://10.0.0.1/invocations"]}]}, served("multi-model", "", a=5001)], False),
+        ([DEMO | {"served_models": ELSEWHERE}, served("multi-model", "") | {"served_models": ELSEWHERE}], False),
     ],
 )
 async def test_what_has_the_models_of_the_demo_is_the_demo(server: Server, api: Api, in_force: object, is_demo: bool) -> None:
