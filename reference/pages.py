@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from reference import calls, commands, configuration, failures
+from reference import calls, commands, configuration, failures, metrics
 from splitter.config import json_schema
 
 ROOT = Path(__file__).parent.parent
@@ -18,5 +18,6 @@ def pages() -> Mapping[str, str]:
         "docs/reference/cli.md": commands.page(),
         "docs/reference/configuration.md": configuration.page(),
         "docs/reference/errors.md": failures.page(),
+        "docs/reference/metrics.md": metrics.page(),
         "splitter/config/schema.json": json_schema.written(),
     }

@@ -6,9 +6,11 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Literal, get_args
+from typing import get_args
 
 from splitter import __version__
+from splitter.controlplane import families as of
+from splitter.controlplane.families import Result
 from splitter.controlplane.scrape import Shared, Slices
 from splitter.controlplane.slots import SlotKey
 from splitter.routing.document import TICKETS
@@ -30,9 +32,6 @@ from splitter.store.interface import Entry, Origin
 from splitter.telemetry.exposition import RequestFamilies
 from splitter.telemetry.slab import NO_ENTITY, counted
 from splitter.telemetry.text_format import Family, label_text, page_of
-
-Result = Literal["applied", "unchanged", "refused", "failed"]
-"""What became of a change: it is in force; everything was as wished before; the wish was at fault; splitter or its disk was."""
 
 CHANGE_WORDS: Mapping[tuple[str, str], int] = {
     (origin, result): CHANGES + index
@@ -120,31 +119,31 @@ class Metrics:
 
     def _process(self, view: View) -> list[Family]:
         """What there is one of, or one a worker."""
-        build = Family("splitter_build_info", "gauge", "Always 1; the labels say what is running.")
+        build = Family(of.BUILD)
         build.add(label_text(version=__version__, python=platform.python_version()), 1)
-        last = Family("splitter_config_last_reload_successful", "gauge", "1 when every file is in force as it stands, else 0.")
+        last = Family(of.LAST_RELOAD)
         last.add("", int(view.successful))
-        revision = Family("splitter_config_revision", "gauge", "Number of the newest publication to the workers.")
+        revision = Family(of.REVISION)
         revision.add("", view.revision)
-        reloads = Family("splitter_config_reloads_total", "counter", "Edits of the files by what became of them.")
+        reloads = Family(of.RELOADS)
         for result, word in (("applied", RELOADS_APPLIED), ("refused", RELOADS_REFUSED)):
             reloads.add(label_text(result=result), self._words[word])
-        changes = Family("splitter_config_changes_total", "counter", "Changes of an endpoint by their origin and what became of them.")
+        changes = Family(of.CHANGES)
         for (origin, outcome), word in CHANGE_WORDS.items():
             if self._words[word]:
                 changes.add(label_text(origin=origin, result=outcome), self._words[word])
-        restarts = Family("splitter_worker_restarts_total", "counter", "Workers that ended and were replaced.")
+        restarts = Family(of.RESTARTS)
         restarts.add("", self._words[WORKER_RESTARTS])
-        dropped = Family("splitter_access_log_dropped_total", "counter", "Lines of the access log that were lost.")
+        dropped = Family(of.LOG_DROPPED)
         dropped.add("", sum(self._words[self._layout.worker(stripe) + LOG_DROPPED] for stripe in range(self._layout.stripes)))
         return [build, last, revision, reloads, changes, restarts, dropped, *self._workers()]
 
     def _workers(self) -> list[Family]:
         words = {
-            ACCEPTING: Family("splitter_worker_ready", "gauge", "1 while the worker accepts connections, else 0."),
-            REVISION: Family("splitter_worker_config_revision", "gauge", "The publication that the worker routes by; 0: none yet."),
-            CONNECTIONS: Family("splitter_worker_connections", "gauge", "Open connections of clients."),
-            HELD_BYTES: Family("splitter_worker_held_bytes", "gauge", "Bytes of bodies that are held in buffers."),
+            ACCEPTING: Family(of.WORKER_READY),
+            REVISION: Family(of.WORKER_REVISION),
+            CONNECTIONS: Family(of.WORKER_CONNECTIONS),
+            HELD_BYTES: Family(of.WORKER_HELD),
         }
         for stripe in range(self._layout.stripes):
             labels = label_text(worker=str(stripe))
@@ -157,10 +156,10 @@ class _Configured:
     """What is in force, endpoint by endpoint."""
 
     def __init__(self) -> None:
-        self._versions = Family("splitter_config_version", "gauge", "Version of the endpoint that is in force.")
+        self._versions = Family(of.VERSION)
         # A number and no label: with the hash in a label, each change would be a new series for as long as Prometheus keeps its data.
-        self._hashes = Family("splitter_config_hash", "gauge", "First 48 bits of the endpoint's hash: equal where the same is in force.")
-        self._shares = Family("splitter_configured_share_ratio", "gauge", "Share of the endpoint's traffic that the model shall get.")
+        self._hashes = Family(of.HASH)
+        self._shares = Family(of.SHARE)
 
     def add(self, name: str, entry: Entry) -> None:
         labels = label_text(endpoint=name)

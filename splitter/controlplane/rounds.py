@@ -13,8 +13,9 @@ from typing import Protocol, TypeVar
 
 from splitter.controlplane.api.control import Applied, Previewed
 from splitter.controlplane.changes import Wish
+from splitter.controlplane.families import Result
 from splitter.controlplane.follow import Outcome
-from splitter.controlplane.metrics import Metrics, Result
+from splitter.controlplane.metrics import Metrics
 from splitter.controlplane.report import Report
 from splitter.errors import InternalError, NoCapacity, SplitterError
 

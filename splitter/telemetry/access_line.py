@@ -13,7 +13,7 @@ from time import gmtime, strftime
 import orjson
 
 from splitter.http.fields import Memory
-from splitter.telemetry.exposition import BLAME
+from splitter.telemetry.endings import BLAME
 from splitter.telemetry.slab import OUTCOMES, Count
 
 Facts = tuple[float, bytes, tuple[str, str], int, bytes, bytes, int, int, float, float, int, int, str, bytes]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
+from splitter.telemetry.metric import Metric
 from splitter.telemetry.slab import SUM
 
 PIECE_BYTES = 65_536
@@ -16,14 +17,13 @@ PIECE_BYTES = 65_536
 
 
 class Family:
-    """One metric with all its series. `kind` is counter, gauge or histogram."""
+    """One metric with all its series."""
 
     __slots__ = ("_head", "_open", "_pieces", "name")
 
-    def __init__(self, name: str, kind: str, text: str) -> None:
-        """`text` says what it is, in one line."""
-        self.name = name
-        self._head = f"# HELP {name} {text}\n# TYPE {name} {kind}\n"
+    def __init__(self, metric: Metric) -> None:
+        self.name = metric.name
+        self._head = f"# HELP {metric.name} {metric.text}\n# TYPE {metric.name} {metric.kind}\n"
         self._open = bytearray()
         self._pieces: list[bytes] = []
 
@@ -51,9 +51,10 @@ class Histogram(Family):
 
     __slots__ = ("_per_unit", "_template")
 
-    def __init__(self, name: str, text: str, bounds: Iterable[float | str], per_unit: float) -> None:
+    def __init__(self, metric: Metric, bounds: Iterable[float | str], per_unit: float) -> None:
         """`bounds` are in the unit of the page."""
-        super().__init__(name, "histogram", text)
+        super().__init__(metric)
+        name = metric.name
         self._per_unit = per_unit
         # All lines of a histogram by one operation: a tenth of a microsecond each, and a page may have two million of them.
         buckets = [f'{name}_bucket{{%s,le="{le}"}} %d\n' for le in (*bounds, "+Inf")]

@@ -36,7 +36,7 @@ from tests.telemetry.reading import fallen, histogram_sets, parsed, series
 LAYOUT = Layout(stripes=2, slots=64)
 ENTRIES = entries(a=yaml(2.5), b=yaml(0, name="other"))
 SLOTS = SlotTable().step(keys_of(ENTRIES), 1, lambda slot, removed_at: False).by_key
-DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 VIEW = View(7, ENTRIES, SLOTS, True)
 
 

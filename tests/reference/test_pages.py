@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from reference import __main__ as writing
-from reference import calls, commands, configuration, markdown
+from reference import calls, commands, configuration, markdown, metrics
 from reference.pages import ROOT, pages
 from splitter import cli, errors
 from splitter.config import vocabulary as words
@@ -19,7 +19,10 @@ from splitter.controlplane.app import make_app
 from splitter.controlplane.report import Report
 from splitter.dataplane import plane
 from splitter.dataplane.calls import LOCAL
+from splitter.telemetry.endings import ENDINGS, MEANINGS
+from tests.contrib.pages import databricks_page, process_page
 from tests.controlplane.api.memory import MemoryControl
+from tests.telemetry.reading import parsed
 
 PAGES = pages()
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
@@ -90,6 +93,21 @@ def test_every_route_is_there() -> None:
     for call in calls_there:
         assert f"\n### {call.title}\n\n`{call.method} {call.path}`" in page
         assert set(re.findall(r"{(\w+)}", call.path)) <= {parameter.name for parameter in call.parameters} or call.standing == "refused"
+
+
+async def test_every_metric_is_written_as_it_is_described() -> None:
+    """Each that there is, with the labels that are told of it, and no other word in those whose words are told."""
+    described = {metric.name: metric for group in metrics.groups().values() for metric in group}
+    families = parsed(await process_page()) | parsed(databricks_page())
+    assert {name: (family.type, family.documentation) for name, family in families.items()} == {
+        name: (metric.kind, metric.text) for name, metric in described.items()
+    }
+    for name, family in families.items():
+        labels = {label.name: label.values for label in described[name].labels}
+        for sample in family.samples:
+            assert sample.labels.keys() - {"le"} == labels.keys(), sample
+            assert all(value in labels[label] for label, value in sample.labels.items() if labels.get(label)), sample
+    assert set(MEANINGS) == set(ENDINGS)
 
 
 def application() -> web.Application:

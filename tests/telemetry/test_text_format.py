@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from splitter.telemetry.metric import Metric
 from splitter.telemetry.slab import BOUNDS, HISTOGRAM_WORDS, SUM
 from splitter.telemetry.text_format import PIECE_BYTES, Family, Histogram, label_text, page_of
 
@@ -16,14 +17,14 @@ def text(*families: Family) -> str:
 
 
 def test_a_family_has_its_head_once_and_a_sample_without_labels_no_braces() -> None:
-    family = Family("splitter_up", "gauge", "One.")
+    family = Family(Metric("splitter_up", "gauge", "One."))
     family.add("", 1)
     family.add(label_text(worker="0"), 0)
     assert text(family) == '# HELP splitter_up One.\n# TYPE splitter_up gauge\nsplitter_up 1\nsplitter_up{worker="0"} 0\n'
 
 
 def test_a_family_without_a_sample_is_left_out() -> None:
-    assert text(Family("splitter_empty", "gauge", "None.")) == ""
+    assert text(Family(Metric("splitter_empty", "gauge", "None."))) == ""
 
 
 def test_labels_are_escaped() -> None:
@@ -32,7 +33,7 @@ def test_labels_are_escaped() -> None:
 
 @given(st.text())
 def test_a_label_is_read_back_as_it_was(value: str) -> None:
-    family = Family("splitter_up", "gauge", "One.")
+    family = Family(Metric("splitter_up", "gauge", "One."))
     family.add(label_text(file=value), 1)
     (read,) = text_string_to_metric_families(text(family))
     assert read.samples[0].labels == {"file": value}
@@ -41,7 +42,7 @@ def test_a_label_is_read_back_as_it_was(value: str) -> None:
 def test_a_histogram_is_cumulative_and_in_the_unit_of_the_page() -> None:
     words = [0] * HISTOGRAM_WORDS
     words[0], words[2], words[SUM - 1], words[SUM] = 3, 1, 2, 2_500_001
-    histogram = Histogram("splitter_x_seconds", "X.", BOUNDS, 1e6)
+    histogram = Histogram(Metric("splitter_x_seconds", "histogram", "X."), BOUNDS, 1e6)
     histogram.add_words('a="b%s"', words)
     assert text(histogram).splitlines() == [
         "# HELP splitter_x_seconds X.",
@@ -56,14 +57,14 @@ def test_a_histogram_is_cumulative_and_in_the_unit_of_the_page() -> None:
 
 
 def test_a_histogram_that_has_counted_nothing_is_left_out() -> None:
-    histogram = Histogram("splitter_x_seconds", "X.", BOUNDS, 1e6)
+    histogram = Histogram(Metric("splitter_x_seconds", "histogram", "X."), BOUNDS, 1e6)
     histogram.add_words('a="b"', [0] * HISTOGRAM_WORDS)
     assert text(histogram) == ""
 
 
 @pytest.mark.parametrize("sizes", [[1], [1, 2, 1], [5000, 1, 5000], [1, 5000, 1], [2000, 2000, 2000]])
 def test_a_page_is_cut_into_pieces_of_bounded_size(sizes: list[int]) -> None:
-    families = [Family(f"splitter_{index}", "gauge", "Many.") for index in range(len(sizes))]
+    families = [Family(Metric(f"splitter_{index}", "gauge", "Many.")) for index in range(len(sizes))]
     for family, size in zip(families, sizes, strict=True):
         for number in range(size):
             family.add(label_text(number=str(number)), number)
