@@ -54,6 +54,7 @@ class ReloadProof:
         self._witness = Witness(plan)
         self._mover = Mover(api, first, self._now, self._witness.made, sleep)
         self._done = 0
+        self._is_over = False
         self._failure = ""
         self._history: tuple[Version, ...] = ()
         self._restored: bool | None = None
@@ -109,7 +110,7 @@ class ReloadProof:
         self._note(f"should this process be killed, the shares are put back by: {self.restore_command}")
         for move in self.moves:
             await self._sleep(max(0.0, move.at_s - self._now()))
-            if self._now() >= self._plan.duration_s:
+            if self._is_over or self._now() >= self._plan.duration_s:
                 return
             before = self._mover.last.shares
             try:
@@ -120,6 +121,10 @@ class ReloadProof:
                 return
             self._done += 1
             self._note(f"version {made.version}: {change_in_words(before, move.shares)}")
+
+    def stop(self) -> None:
+        """No further move, since the load is being ended; one that is on its way is waited for."""
+        self._is_over = True
 
     def see(self, samples: Iterable[Sample], labels: list[Label]) -> None:
         """Every batch of samples, in the moment that it comes."""

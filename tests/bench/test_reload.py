@@ -358,6 +358,16 @@ async def test_ctrl_c_between_two_moves(scene: Scene) -> None:
     assert reload.changes[-1] == Change(reload.changes[-1].at_s, "10", {"current": 0.9, "challenger": 0.1})
 
 
+async def test_no_move_after_the_end_of_a_load_that_is_ended_early(scene: Scene) -> None:
+    """What is in flight may last much longer."""
+    await scene.prepared()
+    scene.api.before_put = lambda put: scene.proof.stop() if put == 2 else None
+    await scene.run()
+    assert scene.api.puts == 2
+    assert await scene.proof.restore()
+    assert failing(scene.proof.result()) == []
+
+
 async def test_ctrl_c_while_a_move_is_on_its_way(scene: Scene) -> None:
     """Its answer is waited for, so that it is known from which version the way back leads."""
     await scene.prepared()
