@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from splitter.bench.plan import Arrival
 from splitter.bench.report import Estimate, Group, Overhead, Quantiles, Report, Setting, Share, Split
+from splitter.bench.statistics import CONFIDENCE
 from splitter.bench.statistics.quantiles import NEEDED, less
 from splitter.bench.wording import QUANTILES, duration, percent, plural, quantile_name, spread, visible
 
@@ -46,11 +48,23 @@ class Comparison:
 
     @property
     def text(self) -> str:
-        """For the terminal, with a newline at the end."""
-        found = [f"warning: {warning}" for warning in self.warnings]
-        found += [""] if found else []
-        found += [line.text for line in self.lines]
-        return "\n".join([*found, "", CAVEAT, ""])
+        """For the terminal, with a newline at the end: paragraphs of what belongs together."""
+        paragraphs = [[f"warning: {warning}" for warning in self.warnings]]
+        paragraphs += [[line.text for line in lines] for _, lines in groupby(self.lines, key=_subject)]
+        paragraphs.append([self._count(), CAVEAT])
+        return "\n\n".join("\n".join(lines) for lines in paragraphs if lines) + "\n"
+
+    def _count(self) -> str:
+        compared = sum(line.estimate is not None for line in self.lines)
+        differ = sum(line.differs for line in self.lines)
+        chance = round(compared * (1 - CONFIDENCE))
+        by_chance = f"about {chance} would" if chance else "hardly one would"
+        verb = "differs" if differ == 1 else "differ"
+        return f"{differ} of {plural(compared, 'figure')} {verb}; had nothing changed, {by_chance} by chance."
+
+
+def _subject(line: Line) -> str:
+    return line.figure.partition("_")[0] if line.figure.startswith(("share", "overhead")) else line.model
 
 
 def compare(before: Report, after: Report) -> Comparison:
@@ -129,7 +143,7 @@ def _overhead(before: Overhead, after: Overhead) -> Iterator[Line]:
     for name in ("mean", "p50", "p90", "p99"):
         one, other = getattr(before, name), getattr(after, name)
         few = f"not enough data: {before.pairs:,} and {plural(after.pairs, 'pair')} of proxied and direct rounds"
-        what = f"the proxy's own part of {'the mean' if name == 'mean' else name}"
+        what = "mean overhead" if name == "mean" else f"overhead at {name}"
         yield _durations(before.model, f"overhead_{name}", what, (one, other), few)
 
 
@@ -158,6 +172,8 @@ def _main_split(report: Report) -> Split | None:
 def _durations(model: str, figure: str, name: str, both: tuple[Estimate | None, Estimate | None], too_few: str) -> Line:
     before, after = both
     estimate = less(after, before) if before is not None and after is not None else None
+    if before is None and after is None:
+        return Line(model, figure, None, None, None, f"{name}{_of(model)}: {too_few}")
     shown = " -> ".join("?" if one is None else duration(one.value) for one in both)
     return Line(model, figure, before, after, estimate, f"{name}{_of(model)}: {shown} ms, {_change(estimate, ' ms', too_few)}")
 

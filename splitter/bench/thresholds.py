@@ -181,7 +181,7 @@ def _overhead(threshold: Threshold, report: Report) -> tuple[Estimate, str]:
             raise _Unknown(f"the mix was not measured, since not every model was asked directly; of one: {threshold.figure}:{named[0]}<...")
         raise _Unknown(_unseen(threshold.model, named))
     figure = threshold.figure.removeprefix("overhead_")
-    what = f"the proxy's own part of {'the mean' if figure == 'mean' else figure}"
+    what = "the mean overhead" if figure == "mean" else f"the overhead at {figure}"
     return _overhead_figure(found, figure), what + (f" of {visible(threshold.model)}" if threshold.model else "")
 
 

@@ -59,18 +59,25 @@ def effective_size(counts: Sequence[int], totals: Sequence[int]) -> float:
         return float(total)
     share = hit / total
     squares = [(count - share * size) ** 2 for count, size in zip(counts, totals, strict=True)]
-    off = sum(squares)
-    if not off:
+    by_chance = share * (1 - share) * total
+    variance = sum(squares) * few / (few - 1)
+    if variance <= by_chance:
         return float(total)
     # One more like the worst might as well have come: without it the intervals of a run with ten bursts held the truth in 90 of 100.
     # So do Fay and Feuer, "Confidence Intervals for Directly Standardized Rates", Statistics in Medicine 16 (1997)
-    variance = off * few / (few - 1) + max(squares)
-    design_effect = variance / (share * (1 - share) * total)
-    # That variance is known the less, the fewer stretches it comes from: Satterthwaite's degrees of freedom, Biometrics Bulletin 2 (1946)
-    kurtosis = few * sum(square * square for square in squares) / off**2
+    design_effect = (variance + max(squares)) / by_chance * _unsure(squares)
+    # Clusters have at most the design effect of their size; twice that for the one that did not come
+    burst = min(max(counts), max(size - count for count, size in zip(counts, totals, strict=True)))
+    return total / min(design_effect, 2 * burst)
+
+
+def _unsure(squares: Sequence[float]) -> float:
+    """By how much an interval's square is to grow since its variance is known from these alone. They may be few, or a few may make most
+    of it: Satterthwaite, "An Approximate Distribution of Estimates of Variance Components", Biometrics Bulletin 2 (1946)."""
+    few = len(squares)
+    kurtosis = few * sum(square * square for square in squares) / sum(squares) ** 2
     freedom = min(few - 1.0, max(1.0, 2 * few / (kurtosis - 1) - 1)) if kurtosis > 1 else few - 1.0
-    unsure = (student_quantile(_UPPER, math.floor(freedom * 10) / 10) / _NORMAL) ** 2
-    return total / max(1.0, design_effect * unsure)
+    return (student_quantile(_UPPER, math.floor(freedom * 10) / 10) / _NORMAL) ** 2
 
 
 def _wilson(count: int, total: int, size: float) -> Estimate:
