@@ -36,6 +36,7 @@ def assemble(
     tally: Tally,
     *,
     usage: Sequence[Used],
+    faults: Sequence[str] = (),
     found: Known | None = None,
     after: Known | None = None,
     changes: Sequence[Change] = (),
@@ -44,7 +45,8 @@ def assemble(
     measured_s: float | None = None,
 ) -> Report:
     """The report without verdicts. `found` is what the API said before the load and `after` what it says since; None for a server that is
-    not splitter. `changes` are those that somebody made and knows of. `measured_s` is less than planned when the run was ended early."""
+    not splitter. `faults` are sentences of generators about their own end. `changes` are those that somebody made and knows
+    of. `measured_s` is less than planned when the run was ended early."""
     draw = Random(plan.seed)  # noqa: S311 - for simulated tests; the same report again from the same samples
     lasted = plan.duration_s if measured_s is None else measured_s
     whole = streams(plan, tally, Side.PROXY, everything)
@@ -54,7 +56,7 @@ def assemble(
     shares = endpoint.shares if endpoint else {}
     return Report(
         setting=setting,
-        validity=validity(plan, tally, usage, lasted, interrupted),
+        validity=validity(plan, tally, usage, lasted, interrupted, faults),
         endpoint=endpoint,
         whole=group("", whole.get("", Stream())),
         models=groups(models),

@@ -54,7 +54,7 @@ def frame(kind: Kind, payload: bytes = b"") -> bytes:
 
 def batch(samples: bytes, labels: list[Label]) -> bytes:
     """A BATCH's payload: packed samples, and the labels that are new since the last one."""
-    return _COUNT.pack(len(samples)) + samples + orjson.dumps(labels)
+    return _COUNT.pack(len(samples)) + samples + orjson.dumps([list(label) for label in labels])
 
 
 def read_batch(payload: bytes) -> tuple[list[Sample], list[Label]]:

@@ -49,12 +49,16 @@ class _Kept:
         return self.tally.in_time / max(1, self.tally.counted)
 
 
-def validity(plan: Plan, tally: Tally, usage: Sequence[Used], measured_s: float, interrupted: bool) -> Validity:
-    """`measured_s` is less than the plan's when the run was ended early; what ran is judged then."""
+def validity(
+    plan: Plan, tally: Tally, usage: Sequence[Used], measured_s: float, interrupted: bool, faults: Sequence[str] = ()
+) -> Validity:  # fmt: skip
+    """`faults` are sentences of the generators about their own end.
+
+    `measured_s` is less than the plan's when the run was ended early; what ran is judged then."""
     p50, p99, most = (tally.lag.quantile(q) / 1e3 if tally.lag.total else 0.0 for q in (0.5, 0.99, 1.0))
     cpu = max((used.cpu_s / used.wall_s for used in usage if used.wall_s > 0), default=0.0)
     kept = _Kept(plan, tally, measured_s, cpu, p99, TIMER_FLOOR_MS + MOST_LAG_MS)
-    reasons = tuple(_reasons(kept))
+    reasons = (*faults, *_reasons(kept))
     lasted = max(measured_s, 1e-9)
     return Validity(
         valid=not reasons,

@@ -27,6 +27,7 @@ _COMMANDS = {
     "rollback": "rollback.rollback",
     "diff": "diff.diff",
     "reload": "reload.reload",
+    "bench": "bench.bench",
     "healthcheck": "healthcheck.healthcheck",
     "completion": "completion.completion",
 }

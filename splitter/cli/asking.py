@@ -28,7 +28,7 @@ class _Token(click.ParamType[str]):
         return str(value)
 
 
-_TOKEN = click.option("--token", type=_Token(), help="Sent as Authorization: Bearer. Better by the variable: others see a command line.")
+TOKEN = click.option("--token", type=_Token(), help="Sent as Authorization: Bearer. Better by the variable: others see a command line.")
 _JSON = click.option("--json", is_flag=True, help="The same as --output json.")
 _OUTPUT = click.option(
     "--output",
@@ -52,7 +52,7 @@ def connected(command: Command) -> Command:
     """Give `command` the flags --server and --token; it is called with `server`, a Server."""
 
     @SERVER
-    @_TOKEN
+    @TOKEN
     @functools.wraps(command)
     def connect(server: Address, token: str | None, **others: Any) -> None:
         try:

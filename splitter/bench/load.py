@@ -1,0 +1,105 @@
+"""The load itself: generators send, every batch of samples is counted, and shares are moved beside it if that was asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+
+from splitter.bench.generators import Generators, Usage
+from splitter.bench.live import Live
+from splitter.bench.plan import Plan
+from splitter.bench.reload import ReloadProof
+from splitter.bench.tally import Tally
+
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a load came to. `faults` are sentences about generators that broke off. `seconds` is how long it measured: less than planned
+    when it was ended early."""
+
+    tally: Tally
+    usage: Sequence[Usage]
+    faults: tuple[str, ...]
+    seconds: float
+    interrupted: bool
+
+
+@dataclass(slots=True)
+class _Early:
+    """When somebody ended the load, by the monotonic clock; None: nobody did."""
+
+    at_s: float | None = None
+
+
+async def load(plan: Plan, live: Live, proof: ReloadProof | None) -> Measured:
+    """Carry the plan out. Ctrl-C and TERM end it early: nothing more is sent, and what was sent is counted. Whatever ends it, the shares
+    are put back as they were found."""
+    tally = Tally(plan)
+    generators = Generators(plan)
+    early = _Early()
+
+    def end() -> None:
+        early.at_s = time.monotonic()
+        generators.stop()
+        if proof is not None:
+            proof.stop()
+
+    # Over the restoring too: an impatient second Ctrl-C must not keep the shares from coming back.
+    with _on_interrupt(end):
+        try:
+            async with generators:
+                zero_s = await generators.start()
+                async with _moving(proof, zero_s):
+                    async for batch in generators.batches():
+                        tally.add(batch.samples, batch.labels)
+                        if proof is not None:
+                            proof.see(batch.samples, batch.labels)
+                        live.update(time.monotonic() - zero_s, tally)
+        finally:
+            if proof is not None:
+                await proof.restore()
+            live.close()
+    seconds = plan.duration_s if early.at_s is None else min(plan.duration_s, max(0.0, early.at_s - zero_s))
+    return Measured(tally, generators.usage, tuple(generators.failures), seconds, early.at_s is not None)
+
+
+@asynccontextmanager
+async def _moving(proof: ReloadProof | None, zero_s: float) -> AsyncIterator[None]:
+    """The shares move as long as the `with` lasts."""
+    if proof is None:
+        yield
+        return
+    moves = asyncio.create_task(proof.run(zero_s))
+    try:
+        yield
+    finally:
+        moves.cancel()
+        with suppress(asyncio.CancelledError):
+            await moves
+
+
+@contextmanager
+def _on_interrupt(end: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and TERM call `end`, once. Further ones are passed over: what goes on has a bound of its own."""
+    loop = asyncio.get_running_loop()
+    has_ended = False
+
+    def interrupt() -> None:
+        nonlocal has_ended
+        if not has_ended:
+            has_ended = True
+            end()
+
+    for number in _INTERRUPTS:
+        loop.add_signal_handler(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in _INTERRUPTS:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,303 @@
+"""`splitter bench`: the command line of the load tester. What it measures with is in splitter/bench/."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from splitter.bench import amounts
+from splitter.bench.plan import Arrival, Stage
+from splitter.cli.asking import TOKEN
+from splitter.cli.flags import SETTINGS
+from splitter.cli.several import Belongs, spread
+from splitter.cli.terminal import fail, is_terminal, say
+
+if TYPE_CHECKING:
+    from splitter.bench.prepare import Wish
+    from splitter.bench.report import Report
+
+BROKEN_THRESHOLD = 99
+"""The exit code for a valid run that broke a threshold; k6's, too."""
+
+_RUN = "run"
+_DEFAULT_RATE = 100.0
+_DEFAULT_S = 30.0
+_SEVERAL: dict[str, Belongs] = {
+    "--threshold": lambda word, _: "<" in word or ">" in word or word.startswith("share:"),
+    "--direct": lambda _, has_url: has_url,
+}
+
+
+class _Bench(click.Group):
+    """`bench URL` is `bench run URL`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {*self.commands, "-h", "--help"}
+        if args and args[0] not in own:
+            args = [_RUN, *args]
+        return super().parse_args(ctx, args)
+
+
+class _Run(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with_value = frozenset(
+            name for parameter in self.params if isinstance(parameter, click.Option) and not parameter.is_flag for name in parameter.opts
+        )
+        return super().parse_args(ctx, spread(args, _SEVERAL, with_value))
+
+
+class _Amount(click.ParamType[float]):
+    """A duration or a rate, as `amounts` reads it."""
+
+    def __init__(self, name: str, read: Callable[[str], float]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return value if isinstance(value, float) else self._read(str(value))
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
+
+
+class _Field(click.ParamType[tuple[str, str]]):
+    name = "NAME: VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        name, colon, content = str(value).partition(":")
+        content = content.strip()
+        is_token = name.isascii() and name.replace("-", "").replace("_", "").isalnum()  # RFC 9110 §5.6.2, and narrower
+        if not colon or not is_token or not content.isascii() or not content.isprintable():
+            self.fail(f"{value!r} is not a field like 'X-Team: blue'", param, ctx)
+        if name.lower() in ("host", "content-length", "transfer-encoding", "connection"):
+            self.fail(f"{name} follows from the URL and the payload, and is not to be set", param, ctx)
+        return name, content
+
+
+
+def _file(name: str, help_: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(f"--{name}", f"{name}_file", type=click.Path(), metavar="FILE", allow_from_autoenv=False, help=help_)
+
+
+_DURATION, _RATE = _Amount("DURATION", amounts.seconds), _Amount("RATE", amounts.rate)
+
+
+@click.group(cls=_Bench, context_settings=SETTINGS)
+def bench() -> None:
+    """Load test an endpoint: `splitter bench URL` is short for `splitter bench run URL`.
+
+    \b
+    Examples:
+      splitter bench http://127.0.0.1:8080/serving-endpoints/demo --rate 200 --duration 30s
+      splitter bench run --help
+      splitter bench compare before.json after.json
+    """
+
+
+@bench.command(cls=_Run, context_settings=SETTINGS)
+@click.argument("url", metavar="URL")
+@click.option("--rate", type=_RATE, help=f"Requests a second, whether answers come or not.  [default: {_DEFAULT_RATE:g}]")
+@click.option("--duration", type=_DURATION, help="How long to measure.  [default: 30s]")
+@click.option("--stages", metavar="DURATION:RATE,...", help="Ramps, each from where the one before ended; the first from --rate, or 0.")
+@click.option(
+    "--arrival",
+    type=click.Choice([Arrival.CONSTANT, Arrival.POISSON]),
+    help="Evenly, or at random as independent clients send.  [default: constant]",
+)
+@click.option("--closed", is_flag=True, help="A closed loop: each connection waits for its answer. It hides stalls, and is labelled so.")
+@click.option("--connections", type=click.IntRange(1, 60_000), default=64, show_default=True, help="Connections kept open.")
+@click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Generators, where a core is not enough.")
+@click.option("--payload", metavar="FILE|-", help="Bodies to send: JSON lines, or one JSON or CSV file. The demo needs none.")
+@click.option("--method", default="POST", show_default=True, metavar="METHOD", help="Without a payload: GET, HEAD, ...")
+@click.option("--header", "-H", "fields", type=_Field(), multiple=True, allow_from_autoenv=False, help="A field of each request; may be repeated.")
+@TOKEN
+@click.option("--timeout", type=_DURATION, default="30s", show_default=True, help="For the whole of an answer.")
+@click.option("--warmup", type=_DURATION, default="2s", show_default=True, help="Sent before, and not measured.")
+@click.option("--seed", type=click.IntRange(0), help="Repeats the schedule of another run.  [default: a new one]")
+@click.option(
+    "--direct",
+    multiple=True,
+    metavar="auto|MODEL=URL|URL",
+    help="The model servers themselves, in turns with the proxy, to see what the proxy costs; may be repeated.",
+)
+@click.option(
+    "--reload",
+    is_flag=True,
+    allow_from_autoenv=False,
+    help="Move the shares while the load runs, prove that nothing is lost, and restore them.",
+)
+@click.option("--yes", "-y", is_flag=True, allow_from_autoenv=False, help="Do not ask before shares are moved.")
+@click.option(
+    "--threshold",
+    "thresholds",
+    multiple=True,
+    metavar="'p99<20ms'",
+    allow_from_autoenv=False,
+    help="Exit with 99 unless it holds: 'p99<20ms' 'errors<0.1%' 'share:challenger=10±1' 'overhead_p99<2ms'; may be repeated.",
+)
+@_file("json", "Write the report as JSON.")
+@_file("hgrm", "Write the histogram as HdrHistogram does.")
+@_file("html", "Write the report as one page with plots.")
+@click.option("--no-probe", is_flag=True, help="Begin without a first request that must not be refused.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress, only the report.")
+def run(**flags: Any) -> None:
+    """Send requests to URL by the clock, and say how it did: latency, errors, and the share of each served model.
+
+    URL is an endpoint, http://HOST:PORT/serving-endpoints/NAME, or any other URL. Latency counts from the moment at which a request was to
+    be sent. Exit codes: 1 for a run that is INVALID, since its schedule was not kept, or that lost something in a reload; 99 for a broken
+    threshold.
+
+    \b
+    Examples:
+      splitter bench http://127.0.0.1:8080/serving-endpoints/demo --rate 200 --direct auto --html report.html
+      splitter bench http://127.0.0.1:8080/serving-endpoints/my-model --rate 500 --duration 2m --payload requests.jsonl
+      splitter bench http://127.0.0.1:8080/serving-endpoints/demo --reload --threshold 'p99<50ms' 'errors<1%'
+    """
+    import uvloop
+
+    from splitter.bench.errors import BenchError
+    from splitter.bench.live import Live
+    from splitter.bench.outputs import Outputs
+    from splitter.bench.run import run as load
+    from splitter.bench.summary import summary
+
+    outputs = Outputs(flags.pop("json_file"), flags.pop("hgrm_file"), flags.pop("html_file"))
+    live = Live(sys.stderr, is_quiet=flags.pop("quiet"))
+    agrees = flags.pop("yes")
+    try:
+        wish = _wish(**flags)
+        outputs.check()
+        report = uvloop.run(load(wish, live, lambda question: _confirm(question, agrees)))
+        _show(summary(report))
+        for path in outputs.write(report):
+            say(f"wrote {path}", err=True)
+    except BenchError as exc:
+        fail(str(exc))
+    sys.exit(exit_code(report))
+
+
+def _wish(
+    url: str,
+    rate: float | None,
+    duration: float | None,
+    stages: str | None,
+    arrival: str | None,
+    closed: bool,
+    payload: str | None,
+    timeout: float,
+    warmup: float,
+    seed: int | None,
+    no_probe: bool,
+    thresholds: Sequence[str],
+    **as_given: Any,
+) -> Wish:
+    """Raises BenchError; ends the process with 2 for flags that contradict each other."""
+    from splitter.bench.payload import read_payload
+    from splitter.bench.prepare import Wish
+    from splitter.bench.thresholds import parse
+
+    return Wish(
+        url=url,
+        arrival=_arrival(closed, arrival, rate, stages),
+        stages=_stages(rate, duration, stages),
+        timeout_s=_positive(timeout, "--timeout"),
+        warmup_s=warmup,
+        seed=secrets.randbits(32) if seed is None else seed,
+        payload=None if payload is None else read_payload(payload),
+        probe=not no_probe,
+        thresholds=tuple(map(parse, thresholds)),
+        command=("splitter", *sys.argv[1:]),
+        **as_given,
+    )
+
+
+def _arrival(closed: bool, arrival: str | None, rate: float | None, stages: str | None) -> Arrival:
+    if not closed:
+        return Arrival(arrival or Arrival.CONSTANT)
+    for flag, value in (("--rate", rate), ("--stages", stages), ("--arrival", arrival)):
+        if value is not None:
+            raise click.UsageError(f"--closed sends when an answer has come, so there is no {flag}; leave one of them out")
+    return Arrival.CLOSED
+
+
+def _stages(rate: float | None, duration: float | None, stages: str | None) -> tuple[Stage, ...]:
+    if stages is None:
+        steady = _DEFAULT_RATE if rate is None else rate
+        return (Stage(_positive(_DEFAULT_S if duration is None else duration, "--duration"), steady, steady),)
+    if duration is not None:
+        raise click.UsageError("--stages say how long the run is, so there is no --duration; leave one of them out")
+    try:
+        return amounts.stages(stages, rate or 0.0)
+    except ValueError as exc:
+        raise click.BadParameter(str(exc), param_hint="--stages") from None
+
+
+def _positive(seconds: float, flag: str) -> float:
+    if not seconds:
+        raise click.BadParameter("it must be more than 0", param_hint=flag)
+    return seconds
+
+
+def _confirm(question: str, agrees: bool) -> bool:
+    """Whether the shares may be moved. Nobody is asked where nobody can answer."""
+    say(question, err=True)
+    if agrees:
+        return True
+    if not is_terminal():
+        fail("--reload moves real shares and nobody is here to be asked; --yes says that it may", 2)
+    return click.confirm("Go on?", err=True)
+
+
+def _show(text: str) -> None:
+    """In colours on a terminal; in ASCII on one that has nothing else."""
+    from splitter.bench.summary.layout import ascii_only
+    from splitter.bench.summary.paint import painted
+
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        text = ascii_only(text)
+    click.echo(painted(text))  # click takes the colours away where no terminal is
+
+
+def exit_code(report: Report) -> int:
+    """An invalid run says nothing about thresholds, so it comes first."""
+    if not report.validity.valid or (report.reload is not None and not report.reload.holds):
+        return 1
+    return 0 if all(verdict.holds for verdict in report.verdicts) else BROKEN_THRESHOLD
+
+
+@bench.command(context_settings=SETTINGS)
+@click.argument("before", type=click.Path())
+@click.argument("after", type=click.Path())
+def compare(before: str, after: str) -> None:
+    """Compare two runs by the reports that --json wrote: what the second does better or worse, as far as the data can show.
+
+    \b
+    Example:
+      splitter bench compare before.json after.json
+    """
+    from splitter.bench.compare import compare as compared
+    from splitter.bench.errors import BenchError
+
+    try:
+        _show(compared(_report(before), _report(after)).text)
+    except BenchError as exc:
+        fail(str(exc))
+
+
+def _report(path: str) -> Report:
+    """Raises ReportError; a file that cannot be read ends the process."""
+    from splitter.bench.report_json import ReportError, load
+
+    try:
+        return load(Path(path).read_bytes())
+    except OSError as exc:
+        fail(f"{path}: {exc.strerror}")
+    except ReportError as exc:
+        raise ReportError(f"{path}: {exc}") from None
