@@ -114,7 +114,7 @@ def bench() -> None:
 @click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Generators, where a core is not enough.")
 @click.option("--payload", metavar="FILE|-", help="Bodies to send: JSON lines, or one JSON or CSV file. The demo needs none.")
 @click.option("--method", default="POST", show_default=True, metavar="METHOD", help="Without a payload: GET, HEAD, ...")
-@click.option("--header", "-H", "fields", type=_Field(), multiple=True, allow_from_autoenv=False, help="A field of each request; repeatable.")
+@click.option("--header", "-H", "fields", type=_Field(), multiple=True, allow_from_autoenv=False, help="A field of every request.")
 @TOKEN
 @click.option("--timeout", type=_DURATION, default="30s", show_default=True, help="For the whole of an answer.")
 @click.option("--warmup", type=_DURATION, default="2s", show_default=True, help="Sent before, and not measured.")
