@@ -28,7 +28,8 @@ class ReportError(BenchError):
 def dump(report: Report) -> bytes:
     """Indented JSON with a newline at its end; `format` comes first, for whoever opens the file."""
     document = {"format": report.format} | {field.name: getattr(report, field.name) for field in dataclasses.fields(report)}
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE)
+    # `dict` for the mappings that are none: read-only views of what an API said
+    return orjson.dumps(document, dict, orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
 def load(text: bytes) -> Report:

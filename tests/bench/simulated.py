@@ -105,7 +105,7 @@ class World:
         """Everything that was due, by the plan's rates and turns."""
         draw, labels, found = Random(seed), [NO_LABEL], list[Sample]()
         at = -of.warmup_s
-        while (at := at + draw.expovariate(of.stages[0].begin)) < of.duration_s:
+        while (at := at + draw.expovariate(_rate(of, at))) < of.duration_s:
             side = of.side_of(of.slice_of(at))
             index = draw.choice([i for i, target in enumerate(of.targets) if target.side is side])
             name = of.targets[index].name
@@ -129,6 +129,15 @@ class World:
         tally = Tally(of)
         tally.add(*self.samples(of, seed))
         return tally
+
+
+def _rate(of: Plan, at: float) -> float:
+    """By the stages; the warm-up is at the rate of their begin."""
+    for stage in of.stages:
+        if at < stage.seconds:
+            return stage.begin + (stage.end - stage.begin) * max(0.0, at) / stage.seconds
+        at -= stage.seconds
+    return of.stages[-1].end
 
 
 def report(of: Plan | None = None, tally: Tally | None = None, *, world: World | None = None, **more: object) -> Report:

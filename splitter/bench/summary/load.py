@@ -33,9 +33,9 @@ def _asked(setting: Setting) -> str:
         return f"{lasted}, CLOSED LOOP over {plural(setting.connections, 'connection')}: hides stalls of the server"
     _, begin, end = setting.stages[0]
     if len(setting.stages) > 1 or begin != end:
-        begin, end = setting.stages[0][1], setting.stages[-1][2]
-        highest = max(max(stage[1:]) for stage in setting.stages)
-        return f"{lasted} from {rate(begin)} to {rate(end)}, at most {rate(highest)}, open loop ({setting.arrival} arrivals)"
+        end, highest = setting.stages[-1][2], max(max(stage[1:]) for stage in setting.stages)
+        most = f", at most {rate(highest)}" if highest > max(begin, end) else ""
+        return f"{lasted} from {rate(begin)} to {rate(end)}{most}, open loop ({setting.arrival} arrivals)"
     return f"{lasted} at {rate(begin)}, open loop ({setting.arrival} arrivals)"
 
 
@@ -60,7 +60,7 @@ def _generator(setting: Setting, validity: Validity) -> str:
             f"max {duration(validity.lag_max_ms)} ms;",
         )
     )
-    busiest = "" if setting.processes == 1 else f", the busiest of {setting.processes} processes"
+    busiest = "" if setting.processes == 1 else f" (busiest of {setting.processes})"
     return f"{lag} CPU {validity.generator_cpu * 100:.0f} % of a core{busiest}"
 
 

@@ -23,7 +23,9 @@ def shares(report: Report) -> Iterator[str]:
     if len(report.splits) > _AT_LENGTH:
         yield from _short(report.splits, odd)
         return
-    for split in report.splits:
+    for number, split in enumerate(report.splits):
+        if number:
+            yield ""
         version = f", version {ascii_only(split.version)}" if split.version else ""
         few = len(split.shares) <= 2  # whose p are the same, and stand in the sentence
         yield from row(f"Shares{version}", ("answers", "share", "95 %", "configured", "" if few else "p"), _WIDTHS)
