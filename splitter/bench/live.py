@@ -8,7 +8,7 @@ import shutil
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from splitter.bench.progress import Progress, errors, line, progress
+from splitter.bench.progress import Progress, clock, errors, line, progress
 from splitter.bench.tally import Tally
 from splitter.bench.wording import duration, percent, plural, rate, visible
 
@@ -141,7 +141,7 @@ def _panel(now: Progress) -> Group:
         return RichGroup(Text(line(now), style="dim"))
     head = Table.grid(padding=(0, 2))
     head.add_row(
-        Text(f"{now.elapsed_s:.0f} of {now.duration_s:.0f} s"),
+        Text(clock(now)),
         ProgressBar(total=1.0, completed=now.fraction, width=30),
         Text(plural(now.counted, "request")),
         Text(errors(now), style="red" if now.errors else "dim"),

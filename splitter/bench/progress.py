@@ -49,11 +49,16 @@ def line(now: Progress) -> str:
     """Everything in one line, at most 110 columns."""
     if now.elapsed_s < 0:
         return f"warming up, {-now.elapsed_s:.0f} s to go"
-    words = [f"{now.elapsed_s:.0f} of {now.duration_s:.0f} s", f"{plural(now.counted, 'request')}"]
+    words = [clock(now), plural(now.counted, "request")]
     if now.recent:
         words.append(rate(now.recent.rate))
         words += [f"{name} {duration(value)} ms" for name, value in (("p50", now.recent.p50), ("p99", now.recent.p99)) if value is not None]
     return "  ".join((*words, errors(now)))
+
+
+def clock(now: Progress) -> str:
+    """`4 of 20 s`."""
+    return f"{now.elapsed_s:.0f} of {now.duration_s:.0f} s" if now.elapsed_s < now.duration_s else "waiting for the last answers"
 
 
 def errors(now: Progress) -> str:
@@ -63,7 +68,7 @@ def errors(now: Progress) -> str:
 
 def _recent(plan: Plan, elapsed_s: float, tally: Tally) -> Recent | None:
     """Requests are counted in the slice that they were due in, so the last one is not complete before its time is over."""
-    last = plan.slice_of(elapsed_s) - 1
+    last = plan.slice_of(elapsed_s) - (elapsed_s < plan.duration_s)
     first = max(0, last + 1 - max(1, round(_LOOK_BACK_S / plan.slice_s)))
     if last < first:
         return None

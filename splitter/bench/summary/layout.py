@@ -12,11 +12,11 @@ INDENT = "  "
 
 
 def row(label: str, cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    """A label and cells that end below each other. A label that is too long has a line of its own."""
+    """A label and cells that end below each other. A label that is too long has a line of its own, and no two cells ever touch."""
     if len(label) >= LABEL and any(cells):
         yield label[:WIDTH]
         label = ""
-    yield (f"{label:<{LABEL}}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))).rstrip()
+    yield (f"{label:<{LABEL}}" + "".join(f"{f' {cell}':>{width}}" for cell, width in zip(cells, widths, strict=True))).rstrip()
 
 
 def sentence(text: str, indent: str = INDENT, hang: str | None = None) -> Iterator[str]:

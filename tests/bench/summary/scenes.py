@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 from splitter.bench.plan import ABBA, Arrival, Stage
 from splitter.bench.report import Change, Check, Difference, Reload, Report, Verdict
@@ -14,16 +15,19 @@ from tests.bench.simulated import CHALLENGER, CURRENT, PROXY, Known, World
 HOSTILE = "\x1b[31mred\x1b[0m\r\n\u202e" + "x" * 200
 
 
+@cache
 def canary() -> Report:
     """Two models, 20 s at 500 a second."""
     return simulated.report()
 
 
+@cache
 def direct() -> Report:
     """The same with the model servers asked directly in between."""
     return simulated.report(simulated.plan(500, 60, (PROXY, CURRENT, CHALLENGER), turns=ABBA))
 
 
+@cache
 def overloaded() -> Report:
     """From the tenth second on every request waits longer than the one before; the last ones are never sent, some fail."""
     plan = simulated.plan()
@@ -44,6 +48,7 @@ def overloaded() -> Report:
     return simulated.report(plan, tally)
 
 
+@cache
 def closed() -> Report:
     """A closed loop that was ended early, against a server of which nothing is known."""
     plan = simulated.plan(arrival=Arrival.CLOSED)
@@ -54,16 +59,19 @@ def closed() -> Report:
     return replace(report, setting=simulated.setting(plan, 12.5))
 
 
+@cache
 def reload() -> Report:
     """Twelve changes under load; one check does not hold and the shares are not restored."""
     steps = [0.9, 0.5, 0.1, 0.0]
     shares = {str(7 + step): {"current": steps[step % 4], "challenger": 1 - steps[step % 4]} for step in range(13)}
-    plan = simulated.plan(1000, 26)
+    plan, two_seconds = simulated.plan(1000, 26), simulated.plan(1000, 2, warmup_s=0)
     tally = Tally(plan)
     for step, (version, parts) in enumerate(shares.items()):
         world = World(shares=parts, version=lambda _, version=version: version)  # type: ignore[misc]
-        samples, labels = world.samples(plan, step)
-        tally.add([one for one in samples if 2 * step <= one.intended < 2 * step + 2], labels)
+        samples, labels = world.samples(two_seconds, step)
+        begin = 2 * step
+        later = [one._replace(intended=one.intended + begin, sent=one.sent + begin, done=one.done + begin) for one in samples]
+        tally.add(later, labels)
     changes = tuple(Change(2.0 * step, str(7 + step), shares[str(7 + step)]) for step in range(1, 13))
     checks = (
         Check("nothing lost", holds=True, text="26,000 of 26,000 requests were answered"),
@@ -78,12 +86,14 @@ def reload() -> Report:
     return replace(report, verdicts=verdicts)
 
 
+@cache
 def changed_by_others() -> Report:
     """Somebody moves the shares at the fifth second, and the split is not as that version says."""
     shares = {"7": {"current": 0.9, "challenger": 0.1}, "8": {"current": 1.0, "challenger": 0.0}}
     return simulated.report(world=World(version=lambda at: "7" if at < 5 else "8"), found=Known(shares=shares))
 
 
+@cache
 def three_models() -> Report:
     """A ramp, three models, shares that are slightly off."""
     models = {"a": simulated.Model(5.0), "b": simulated.Model(6.0), "c": simulated.Model(900.0)}
@@ -92,6 +102,7 @@ def three_models() -> Report:
     return simulated.report(plan, world=World(models, shares), found=Known(shares={"7": {"a": 0.52, "b": 0.3, "c": 0.18}}))
 
 
+@cache
 def hostile() -> Report:
     """A server whose names would steer a terminal."""
     plan = simulated.plan()
@@ -104,6 +115,7 @@ def hostile() -> Report:
     return replace(report, differences=spoken)
 
 
+@cache
 def nothing() -> Report:
     """Nobody was there."""
     plan = simulated.plan()
@@ -114,6 +126,7 @@ def nothing() -> Report:
     return simulated.report(plan, tally, found=None)
 
 
+@cache
 def empty() -> Report:
     """Ended before it began."""
     plan = simulated.plan()
