@@ -11,7 +11,7 @@ from splitter.config import json_schema, kept
 from splitter.config import vocabulary as words
 from splitter.config.kept import Tags, Variables
 from splitter.config.reading import scalars
-from splitter.config.reading.schema import Anything, ByShape, Field, Listing, One, OneOrMany, Record, Table
+from splitter.config.reading.schema import Anything, ByShape, Field, Listing, One, OneOrMany, Record, Shaped, Table
 
 _INTRODUCTION = """
 [configuration.md](../configuration.md) explains both forms; this page has every field. A field that is not here is an error. `splitter
@@ -111,6 +111,8 @@ def _value(kind: object) -> str:
             return f"up to {kept.MAX_VARIABLES} names, each with a text; only `{{{{secrets/scope/key}}}}` is kept"
         case Tags():
             return "a list of `{key, value}`, each key once"
+        case Shaped(outline=outline):
+            return "a list" if isinstance(outline, tuple) else "a mapping"
         case Anything():
             return "anything"
     raise TypeError(f"no words are known for {kind!r}")

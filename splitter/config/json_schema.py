@@ -19,7 +19,7 @@ from splitter.config import kept
 from splitter.config import vocabulary as words
 from splitter.config.kept import Tags, Variables
 from splitter.config.reading import scalars
-from splitter.config.reading.schema import Anything, ByShape, Field, Listing, One, OneOrMany, Record, Table
+from splitter.config.reading.schema import Anything, ByShape, Field, Listing, One, OneOrMany, Record, Shaped, Table
 from splitter.config.reading.tree import Scalar
 
 Json = dict[str, Any]
@@ -118,6 +118,8 @@ def _of(kind: object) -> Json:
             return _of(kept.VARIABLE_ROWS)
         case Tags():
             return _of(kept.TAG_ROWS)
+        case Shaped(outline=outline):
+            return {"type": "array" if isinstance(outline, tuple) else "object"}
         case Anything():
             return {}
     raise TypeError(f"no JSON Schema is known for {kind!r}")

@@ -1,4 +1,4 @@
-"""Kinds of the fields that are only kept for the API and yet have a shape: tags, and environment variables."""
+"""Kinds of the fields that are only kept for the API and yet have a shape."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from splitter.config.problems import Place, Report, quoted
 from splitter.config.reading import scalars, tree
-from splitter.config.reading.schema import Field, Listing, One, Read, Record, Table
+from splitter.config.reading.schema import Field, Listing, One, Outline, Read, Record, Shaped, Table
 
 MAX_VARIABLES = 30  # the API's own limit
 MAX_TAGS = 1000
@@ -74,3 +74,19 @@ class Tags:
 
 
 TAGS = Tags()
+
+_ANY_OBJECT: dict[str, Outline] = {}
+_GUARDRAILS: dict[str, Outline] = {"invalid_keywords": (None,), "valid_topics": (None,), "pii": _ANY_OBJECT}
+AI_GATEWAY = Shaped(
+    {
+        "fallback_config": _ANY_OBJECT,
+        "guardrails": {"input": _GUARDRAILS, "output": _GUARDRAILS},
+        "inference_table_config": _ANY_OBJECT,
+        "rate_limits": (_ANY_OBJECT,),
+        "usage_tracking_config": _ANY_OBJECT,
+    }
+)
+RATE_LIMITS = Shaped((None,))
+EMAIL_NOTIFICATIONS = Shaped({"on_update_success": (None,), "on_update_failure": (None,)})
+TELEMETRY = Shaped({"enabled_telemetry_features": (None,), "inference_table_config": _ANY_OBJECT, "table_names": _ANY_OBJECT})
+CAPTURE = Shaped({"state": _ANY_OBJECT})

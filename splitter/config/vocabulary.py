@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from splitter.config.kept import TAGS, Variables
+from splitter.config.kept import AI_GATEWAY, CAPTURE, EMAIL_NOTIFICATIONS, RATE_LIMITS, TAGS, TELEMETRY, Variables
 from splitter.config.problems import quoted
 from splitter.config.reading import scalars
 from splitter.config.reading.schema import Anything, ByShape, Field, Fields, Kind, Listing, One, OneOrMany, Read, Record, Table
@@ -189,15 +189,15 @@ _ENDPOINT = (
     STOPPED,
     ENDPOINT_TAGS,
     _kept("description", _TEXT),
-    _kept("email_notifications"),
+    _kept("email_notifications", EMAIL_NOTIFICATIONS),
     _kept("route_optimized", _FLAG),
     _kept("budget_policy_id"),
-    _kept("ai_gateway"),
-    _kept("rate_limits"),
-    _kept("telemetry_config"),
+    _kept("ai_gateway", AI_GATEWAY),
+    _kept("rate_limits", RATE_LIMITS),
+    _kept("telemetry_config", TELEMETRY),
     _kept("task"),
 )
-AUTO_CAPTURE = _kept("auto_capture_config")
+AUTO_CAPTURE = _kept("auto_capture_config", CAPTURE)
 
 SERVED_MODELS = Field(
     "served_models",

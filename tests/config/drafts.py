@@ -21,6 +21,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
+json_objects = st.dictionaries(texts, json_values, max_size=3)
 tags = st.lists(st.fixed_dictionaries({"key": texts.filter(bool)}, optional={"value": texts}), max_size=4, unique_by=lambda tag: tag["key"])
 secrets = st.sampled_from(["{{secrets/scope/key}}", "plain", ""])
 
@@ -54,9 +55,9 @@ _kept_of_an_endpoint = _optional(
         "tags": tags,
         "description": texts,
         "route_optimized": st.booleans(),
-        "email_notifications": json_values,
-        "ai_gateway": json_values,
-        "rate_limits": json_values,
+        "email_notifications": json_objects,
+        "ai_gateway": json_objects,
+        "rate_limits": st.lists(json_values, max_size=3),
         "timeouts": _optional({key: st.floats(0.01, 1000).map(lambda value: round(value, 2)) for key in ("connect", "total")}),
         "forward_credentials": st.booleans(),
         "not_known": json_values,
@@ -88,7 +89,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
             "routes": [{word: name, "traffic_percentage": way(share)} for name, share in zip(routed, percents, strict=True)]
         }
     if draw(st.booleans()):
-        config["auto_capture_config"] = draw(json_values)
+        config["auto_capture_config"] = draw(json_objects)
     return config
 
 

@@ -11,7 +11,7 @@ from splitter.config import kept
 from splitter.config import vocabulary as words
 from splitter.config.kept import Tags, Variables
 from splitter.config.reading import scalars
-from splitter.config.reading.schema import Anything, ByShape, Listing, One, OneOrMany, Record, Table
+from splitter.config.reading.schema import Anything, ByShape, Listing, One, OneOrMany, Outline, Record, Shaped, Table
 
 _TEXTS = ["Small", "7", "99999999999999999999", "a b", "'1.10'", '"on"', "' '", "v1.2.3", '"\\u00e9"', "x#y"]
 _FLAGS = ["true", "False", "TRUE", "'true'", '"FALSE"']
@@ -52,6 +52,15 @@ def braces(rows: Mapping[str, str]) -> str:
     return "{" + ", ".join(f"{key}: {value}" for key, value in rows.items()) + "}"
 
 
+def _outlined(outline: Outline) -> st.SearchStrategy[str]:
+    if outline is None:
+        return _ANYTHING
+    if isinstance(outline, tuple):
+        return st.lists(_outlined(outline[0]), max_size=2).map(lambda rows: f"[{', '.join(rows)}]")
+    known = {key: _outlined(inner) | st.just("~") for key, inner in outline.items()}
+    return st.fixed_dictionaries({}, optional={**known, "of_tomorrow": _ANYTHING}).map(braces)
+
+
 def values(kind: object) -> st.SearchStrategy[str]:
     """Ways to write a value of a kind, in braces."""
     match kind:
@@ -76,6 +85,8 @@ def values(kind: object) -> st.SearchStrategy[str]:
             keys = st.lists(st.sampled_from(WRITTEN[kept.some_text]), max_size=3, unique=True)
             row = st.sampled_from(["{{key: {}}}", "{{value: x, key: {}}}"])
             return st.builds(lambda names, form: f"[{', '.join(map(form.format, names))}]", keys, row)
+        case Shaped(outline=outline):
+            return _outlined(outline)
         case Anything():
             return _ANYTHING
     raise TypeError(f"no values are known for {kind!r}")
@@ -120,7 +131,7 @@ def create_bodies(draw: Draw) -> str:
     config = {
         draw(st.sampled_from(["served_entities", "served_models"])): f"[{', '.join(rows)}]",
         "traffic_config": braces({"routes": f"[{', '.join(map(braces, routes))}]"}),
-        **({"auto_capture_config": draw(_ANYTHING)} if draw(st.booleans()) else {}),
+        **({"auto_capture_config": draw(values(words.AUTO_CAPTURE.kind))} if draw(st.booleans()) else {}),
         **({"name": "again"} if draw(st.booleans()) else {}),
     }
     head = {"name": draw(values(words.ENDPOINT_NAME.kind)), "config": braces(config)}

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from splitter.config.kept import TAGS, Variables
+from splitter.config.kept import AI_GATEWAY, EMAIL_NOTIFICATIONS, RATE_LIMITS, TAGS, Variables
 from splitter.config.problems import Report
 from splitter.config.reading.json_tree import json_tree
+from splitter.config.reading.schema import Shaped
 from tests.config.compiling import endpoint, messages, short
 
 
@@ -73,3 +74,28 @@ def test_what_is_no_tag() -> None:
     assert tags([{"value": "x"}, 3]) == ([], report)
     assert tags({"a": "b"}) == (None, ["tags: error: tags: expected a list, not a mapping"])
     assert tags([{"key": ""}])[1] == ["tags[0].key: error: key: a value is missing"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "problem"),
+    [
+        (AI_GATEWAY, "on", 'x: error: x: expected a mapping, not "on"'),
+        (AI_GATEWAY, {"rate_limits": "few"}, 'x.rate_limits: error: x.rate_limits: expected a list, not "few"'),
+        (AI_GATEWAY, {"rate_limits": [None]}, "x.rate_limits[0]: error: x.rate_limits: expected a mapping, not nothing"),
+        (AI_GATEWAY, {"guardrails": {"input": []}}, "x.guardrails.input: error: x.guardrails.input: expected a mapping, not a list"),
+        (RATE_LIMITS, {"calls": 1}, "x: error: x: expected a list, not a mapping"),
+        (EMAIL_NOTIFICATIONS, ["a@b"], "x: error: x: expected a mapping, not a list"),
+    ],
+)
+def test_what_clients_read_as_a_mapping_or_a_list_has_to_be_one(kind: Shaped, value: Any, problem: str) -> None:
+    report = Report()
+    assert kind.read(json_tree(value, "x", report), "x", report) is None
+    assert [str(found) for found in report.problems] == [problem]
+
+
+def test_within_its_shape_a_kept_value_stays_as_it_is() -> None:
+    report = Report()
+    gateway = {"rate_limits": [{"calls": "many"}], "usage_tracking_config": {}, "of_tomorrow": [1, {"a": True}]}
+    read = AI_GATEWAY.read(json_tree({**gateway, "guardrails": None}, "x", report), "x", report)
+    assert (read.value if read else None, report.problems) == (gateway, [])
+    assert endpoint(short("{a: {url: 'http://h'}}", "    ai_gateway: {guardrails: }\n")).kept == {"ai_gateway": {"guardrails": None}}

@@ -96,3 +96,11 @@ def test_what_does_not_exist(stage: Stage, w: WorkspaceClient, call: Callable[[W
 def test_a_value_of_the_wrong_shape(stage: Stage, w: WorkspaceClient) -> None:
     path = "/api/2.0/serving-endpoints/commented/rate-limits"
     refused(stage, InvalidParameterValue, lambda: w.api_client.do("PUT", path, body={"rate_limits": 5}))
+
+
+@pytest.mark.parametrize("body", [{"rate_limits": "many"}, {"usage_tracking_config": True}, {"guardrails": {"input": [1]}}])
+def test_no_kept_value_makes_an_endpoint_unreadable(stage: Stage, w: WorkspaceClient, body: dict[str, object]) -> None:
+    """The SDK reads `ai_gateway.rate_limits` as a list of objects, and fails at every list of endpoints with another one in it."""
+    path = "/api/2.0/serving-endpoints/commented/ai-gateway"
+    refused(stage, InvalidParameterValue, lambda: w.api_client.do("PUT", path, body=body))
+    assert "commented" in {endpoint.name for endpoint in w.serving_endpoints.list()}

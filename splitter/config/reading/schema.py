@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from splitter.config.problems import Place, Report, quoted, suggestion
 from splitter.config.reading import scalars, tree
@@ -148,6 +148,42 @@ class Anything:
         except ValueError as exc:
             report.add(node.place, f"{label}: {exc}")
             return None
+
+
+Outline: TypeAlias = "Mapping[str, Outline] | tuple[Outline] | None"
+"""What has to be a mapping, with the outlines of some of its keys; what has to be a list, with that of its items; None is anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A value as JSON would hold it, in which some have to be mappings or lists: clients read them as such, and one that is not would
+    be an endpoint that they cannot read, nor any list with it."""
+
+    outline: Outline
+
+    def read(self, node: Node, label: str, report: Report) -> Read[Any] | None:
+        if not self._fits(node, label, self.outline, report):
+            return None
+        return Anything().read(node, label, report)
+
+    def _fits(self, node: Node, label: str, outline: Outline, report: Report) -> bool:
+        if outline is None:
+            return True
+        if isinstance(outline, tuple):
+            if not isinstance(node, tree.Sequence):
+                _wrong_shape(node, label, "a list", report)
+                return False
+            fitting = [self._fits(item, label, outline[0], report) for item in node.items]
+            return all(fitting)
+        if not isinstance(node, tree.Mapping):
+            _wrong_shape(node, label, "a mapping", report)
+            return False
+        fitting = [
+            self._fits(value, f"{label}.{key.text}", outline.get(key.text), report)
+            for key, value in node.entries
+            if not (isinstance(value, tree.Scalar) and scalars.is_null(value))
+        ]
+        return all(fitting)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ JSON = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
     max_leaves=6,
 )
+OBJECTS = st.dictionaries(KEYS, JSON, max_size=3)
 TAGS = st.dictionaries(LABELS, st.one_of(st.none(), LABELS), max_size=3).map(
     lambda tags: [{"key": key} if value is None else {"key": key, "value": value} for key, value in tags.items()]
 )
@@ -80,10 +81,10 @@ def models(draw: Draw, name: str) -> Model:
         "forward_credentials": draw(st.booleans()),
         "kept": draw(
             st.fixed_dictionaries(
-                {}, optional={"tags": TAGS, "description": TEXTS, "ai_gateway": JSON, "route_optimized": st.booleans(), "task": JSON}
+                {}, optional={"tags": TAGS, "description": TEXTS, "ai_gateway": OBJECTS, "route_optimized": st.booleans(), "task": JSON}
             )
         ),
-        "auto_capture": draw(st.one_of(st.just({}), st.fixed_dictionaries({"auto_capture_config": JSON}))),
+        "auto_capture": draw(st.one_of(st.just({}), st.fixed_dictionaries({"auto_capture_config": OBJECTS}))),
     }
 
 

@@ -53,7 +53,10 @@ async def test_of_the_two_lists_of_notifications_the_given_one_is_replaced(call:
     ("method", "path", "body"),
     [
         ("PUT", "/multi-model/rate-limits", {"rate_limits": "many"}),
+        ("PUT", "/multi-model/ai-gateway", {"rate_limits": "many"}),
+        ("PUT", "/multi-model/ai-gateway", {"usage_tracking_config": True}),
         ("PATCH", "/multi-model/notifications", {"email_notifications": ["a@b"]}),
+        ("PATCH", "/multi-model/notifications", {"email_notifications": {"on_update_success": "a@b"}}),
     ],
 )
 async def test_a_value_of_the_wrong_shape(call: Call, control: MemoryControl, method: str, path: str, body: Any) -> None:
