@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound, NotImplemented, ResourceDoesNotExist
-from databricks.sdk.service.serving import PtEndpointCoreConfig, ServingEndpointAccessControlRequest, ServingEndpointPermissionLevel
+from databricks.sdk.service.serving import (
+    ExternalFunctionRequestHttpMethod,
+    PtEndpointCoreConfig,
+    ServingEndpointAccessControlRequest,
+    ServingEndpointPermissionLevel,
+)
 from mlflow import deployments
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -93,6 +98,7 @@ USERS = [ServingEndpointAccessControlRequest(group_name="users", permission_leve
         lambda w, id_: w.serving_endpoints.set_permissions(id_, access_control_list=USERS),
         lambda w, id_: w.serving_endpoints.update_permissions(id_, access_control_list=USERS),
         lambda w, id_: w.serving_endpoints.get_permission_levels(id_),
+        lambda w, _: w.serving_endpoints.http_request("elsewhere", ExternalFunctionRequestHttpMethod.GET, "/"),
         lambda w, _: w.serving_endpoints.create_provisioned_throughput_endpoint("pt-mine", PtEndpointCoreConfig()),
     ],
     ids=[
@@ -100,6 +106,7 @@ USERS = [ServingEndpointAccessControlRequest(group_name="users", permission_leve
         "set_permissions",
         "update_permissions",
         "get_permission_levels",
+        "http_request",
         "provisioned_throughput",
     ],
 )

@@ -224,6 +224,7 @@ ME = Call(
 
 _NO_PERMISSIONS = "splitter has no access control yet: whoever reaches it may do everything, so there are no permissions to read or to set."
 _NO_TELEMETRY = "splitter exports no telemetry, so telemetry_config cannot be changed."
+_NO_CONNECTIONS = "splitter has no connections to other services: it sends requests to the model servers of its endpoints alone."
 _NO_THROUGHPUT = "splitter provisions no throughput: it sends requests to model servers that already run."
 
 NOT_SUPPORTED = tuple(
@@ -234,6 +235,7 @@ NOT_SUPPORTED = tuple(
         ("Change permissions", "PATCH", PERMISSIONS, _NO_PERMISSIONS),
         ("List levels of permission", "GET", PERMISSIONS + "/permissionLevels", _NO_PERMISSIONS),
         ("Change telemetry", "PATCH", _ONE + "/telemetry-config", _NO_TELEMETRY),
+        ("Call an external service", "POST", "/api/2.0/external-function", _NO_CONNECTIONS),
         ("Create with provisioned throughput", "POST", ENDPOINTS + "/pt", _NO_THROUGHPUT),
         ("Change provisioned throughput", "PUT", ENDPOINTS + "/pt/{name}/config", _NO_THROUGHPUT),
     )
