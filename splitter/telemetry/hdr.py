@@ -75,14 +75,15 @@ class Histogram:
 
     def merge(self, other: Histogram) -> None:
         """Add what `other` has counted."""
+        counts = self.counts
         for bucket, count in other.counts.items():
-            self.counts[bucket] = self.counts.get(bucket, 0) + count
+            counts[bucket] = counts.get(bucket, 0) + count
         self.total += other.total
 
     def ranks(self) -> Ranks:
         """What it holds, in order of value."""
-        ordered = sorted((bucket, count) for bucket, count in self.counts.items() if count)
-        return Ranks(tuple(bucket for bucket, _ in ordered), tuple(accumulate(count for _, count in ordered)))
+        values = tuple(sorted(filter(self.counts.get, self.counts)))
+        return Ranks(values, tuple(accumulate(map(self.counts.__getitem__, values))))
 
     def quantile(self, q: float) -> int:
         """The value of the ceil(q·total)-th in order, at most 0.1 % above what was recorded. ValueError when nothing was."""

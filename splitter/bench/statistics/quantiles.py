@@ -15,14 +15,14 @@ Other Position Measures", JASA 47 (1952); Francisco and Fuller, "Quantile Estima
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from splitter.bench.report import Estimate
 from splitter.bench.statistics import CONFIDENCE
 from splitter.bench.statistics.intervals import effective_size, stretches
 from splitter.bench.statistics.special import beta, root
-from splitter.telemetry.hdr import Histogram
+from splitter.telemetry.hdr import Histogram, rank_of
 
 NEEDED: Mapping[str, int] = MappingProxyType({"p50": 20, "p90": 100, "p99": 1_000, "p999": 10_000})
 """The least count of which a quantile is said: ten are to lie beyond it, or one more stall would make another figure of it."""
@@ -35,14 +35,13 @@ _TAIL = (1 - CONFIDENCE) / 2
 def estimate(parts: Sequence[Histogram], q: float) -> Estimate | None:
     """The q-quantile in milliseconds, of microseconds by slices in order of time. None when fewer than ten lie beyond it; without an
     interval when the truth may well lie outside of all that was recorded."""
+    return estimates(parts, (q,))[0]
+
+
+def estimates(parts: Sequence[Histogram], qs: Iterable[float]) -> list[Estimate | None]:
+    """Several at once, as `estimate` makes them: most of the work is to bring the durations in order."""
     durations = _Durations(parts)
-    if durations.total * min(q, 1 - q) < _BEYOND - 1e-6:
-        return None
-    value = durations.whole.quantile(q) / _MS
-    first, last = durations.sureness(1, q), durations.sureness(durations.total, q)
-    if first > _TAIL or last < 1 - _TAIL:
-        return Estimate(value, None, None)
-    return Estimate(value, min(value, durations.bound(q, _TAIL)), max(value, durations.bound(q, 1 - _TAIL)))
+    return [durations.estimate(q) for q in qs]
 
 
 def difference(parts_a: Sequence[Histogram], parts_b: Sequence[Histogram], q: float) -> Estimate | None:
@@ -66,26 +65,34 @@ class _Durations:
 
     def __init__(self, parts: Sequence[Histogram]) -> None:
         runs = [Histogram.union(some) for some in stretches([part for part in parts if part.total])]
-        self.whole = Histogram.union(runs)
-        self.total = self.whole.total
-        self._ranks = self.whole.ranks()
+        whole = Histogram.union(runs)
+        self._total = whole.total
+        self._ranks = whole.ranks()
         self._sizes = [run.total for run in runs]
         self._by_stretch = [run.ranks() for run in runs]
 
-    def at(self, place: float) -> float:
+    def estimate(self, q: float) -> Estimate | None:
+        if self._total * min(q, 1 - q) < _BEYOND - 1e-6:
+            return None
+        value = self._ranks.at(rank_of(q, self._total)) / _MS
+        if self._sureness(1, q) > _TAIL or self._sureness(self._total, q) < 1 - _TAIL:
+            return Estimate(value, None, None)
+        return Estimate(value, min(value, self._bound(q, _TAIL)), max(value, self._bound(q, 1 - _TAIL)))
+
+    def _at(self, place: float) -> float:
         """Microseconds: 3.2 is a fifth of the way from the third to the fourth."""
         rank = math.floor(place)
         low = self._ranks.at(rank)
         return low + (self._ranks.at(rank + 1) - low) * (place - rank)
 
-    def sureness(self, place: float, q: float) -> float:
+    def _sureness(self, place: float, q: float) -> float:
         """How sure it is that the true q-quantile is at most the duration at `place`."""
-        value = self.at(place)
+        value = self._at(place)
         above = [size - ranks.count_to(value) for size, ranks in zip(self._sizes, self._by_stretch, strict=True)]
-        size, share = effective_size(above, self._sizes) + 1, place / (self.total + 1)
+        size, share = effective_size(above, self._sizes) + 1, place / (self._total + 1)
         return 1 - beta(q, size * share, size * (1 - share))
 
-    def bound(self, q: float, sureness: float) -> float:
+    def _bound(self, q: float, sureness: float) -> float:
         """The duration in milliseconds that the true q-quantile is at most, as sure as that."""
-        low, high = (1.0, q * self.total) if sureness < 0.5 else (q * self.total, float(self.total))
-        return self.at(root(lambda place: self.sureness(place, q) - sureness, low, high, digits=1e-6)) / _MS
+        low, high = (1.0, q * self._total) if sureness < 0.5 else (q * self._total, float(self._total))
+        return self._at(root(lambda place: self._sureness(place, q) - sureness, low, high, digits=1e-6)) / _MS

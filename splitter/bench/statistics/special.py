@@ -7,7 +7,7 @@ NIST Digital Library of Mathematical Functions 8.9.2 and 8.17.22. They take abou
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 
 _NEGLIGIBLE = 1e-15
@@ -21,23 +21,19 @@ def beta(x: float, a: float, b: float) -> float:
     if x > (a + 1) / (a + b + 2):  # beyond it the fraction is slow, and short for the other tail
         return 1 - beta(1 - x, b, a)
     front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
-
-    def numerators() -> Iterator[float]:
-        m = 0
-        while True:
-            yield -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-            m += 1
-            yield m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-
     value = 1.0  # of 1 + n1/(1 + n2/(1 + ...)), whose inverse is wanted
-    c, d = 1.0, 0.0
-    for numerator in numerators():
-        d = 1 / (1 + numerator * d or _TINY)
-        c = 1 + numerator / c or _TINY
-        value *= c * d
+    c, d, m = 1.0, 0.0, 0
+    while True:
+        for numerator in (
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+            (m + 1) * (b - m - 1) * x / ((a + 2 * m + 1) * (a + 2 * m + 2)),
+        ):
+            d = 1 / (1 + numerator * d or _TINY)
+            c = 1 + numerator / c or _TINY
+            value *= c * d
         if abs(c * d - 1) < _NEGLIGIBLE:
             return front / (a * value)
-    raise AssertionError("unreachable: the numerators have no end")
+        m += 1
 
 
 def gamma_upper(a: float, x: float) -> float:

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from splitter.bench.report import Estimate
+from splitter.bench.statistics.intervals import STRETCHES, clustered_proportion, effective_size, proportion, stretches
+from splitter.bench.statistics.special import binomial_at_most
+from splitter.bench.statistics.splits import binomial
+from tests.bench.statistics.servers import geometric
+
+
+def ends(estimate: Estimate) -> tuple[float, float]:
+    assert estimate.low is not None
+    assert estimate.high is not None
+    return estimate.low, estimate.high
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "low", "high"),
+    # Newcombe, "Two-Sided Confidence Intervals for the Single Proportion", Statistics in Medicine 17 (1998), table I, method 3
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_against_the_printed_table(count: int, total: int, low: float, high: float) -> None:
+    found = proportion(count, total)
+    assert found.value == count / total
+    assert ends(found) == pytest.approx((low, high), abs=5e-5)
+    mirrored = proportion(total - count, total)
+    assert ends(mirrored) == pytest.approx((1 - high, 1 - low), abs=5e-5)
+
+
+def test_the_ends_are_exact_and_nothing_has_no_interval() -> None:
+    assert proportion(0, 20).low == 0
+    assert proportion(20, 20).high == 1
+    assert proportion(0, 0) == Estimate(0, None, None)
+    assert clustered_proportion([], []) == Estimate(0, None, None)
+    assert clustered_proportion([0, 0], [0, 0]) == Estimate(0, None, None)
+
+
+def test_without_a_sign_of_bursts_it_is_the_plain_interval() -> None:
+    assert clustered_proportion([0] * 30, [100] * 30) == proportion(0, 3000)
+    assert clustered_proportion([100] * 30, [100] * 30) == proportion(3000, 3000)
+    assert clustered_proportion([5] * 30, [100] * 30) == proportion(150, 3000)
+    assert clustered_proportion([0, 1, *[0] * 28], [100] * 30) == proportion(1, 3000)
+    assert clustered_proportion([7], [100]) == proportion(7, 100)
+
+
+def test_a_burst_says_less_than_as_many_apart() -> None:
+    apart = clustered_proportion([1] * 20, [100] * 20)
+    burst = clustered_proportion([20, *[0] * 19], [100] * 20)
+    assert burst.value == apart.value
+    low, high = ends(apart)
+    assert ends(burst)[0] < low / 3
+    assert ends(burst)[1] > high * 3
+    assert effective_size([20, *[0] * 19], [100] * 20) >= 2000 / (2 * 20), "one burst is one event, and not less than half of it"
+
+
+def test_empty_slices_are_no_slices() -> None:
+    assert clustered_proportion([3, 0, 0, 9], [50, 0, 50, 70]) == clustered_proportion([3, 0, 9], [50, 50, 70])
+
+
+@pytest.mark.parametrize("slices", [0, 1, 19, 20, 21, 45, 1000])
+def test_stretches_are_neighbours_of_about_the_same_number(slices: int) -> None:
+    found = stretches(range(slices))
+    assert len(found) == min(STRETCHES, slices)
+    assert [one for stretch in found for one in stretch] == list(range(slices))
+    assert not found or max(map(len, found)) - min(map(len, found)) <= 1
+
+
+def failing_in_bursts(draw: Random, share: float, requests: int, length: float, slices: int) -> list[int]:
+    """Failures by slice: `length` neighbours on average, `share` of all requests."""
+    counts = [0] * slices
+    at, fails = 0, draw.random() < share
+    while at < requests:
+        end = min(requests, at + geometric(draw, length if fails else length * (1 - share) / share))
+        for request in range(at, end) if fails else ():
+            counts[request * slices // requests] += 1
+        at, fails = end, not fails
+    return counts
+
+
+def is_like_95(missed: int, runs: int) -> bool:
+    return binomial_at_most(runs - missed, runs, 0.95) > 0.001
+
+
+@pytest.mark.parametrize(("share", "requests"), [(0.001, 5000), (0.02, 5000), (0.3, 2000), (0.995, 3000)])
+def test_it_holds_the_truth_for_independent_ones(share: float, requests: int) -> None:
+    draw, missed = Random(1), 0
+    for _ in range(600):
+        low, high = ends(clustered_proportion([binomial(requests // 25, share, draw) for _ in range(25)], [requests // 25] * 25))
+        missed += not low <= share <= high
+    assert is_like_95(missed, 600), missed
+    assert missed >= 6, "wider than it has to be"
+
+
+@pytest.mark.parametrize(("share", "requests", "length"), [(0.02, 15_000, 10), (0.05, 15_000, 30), (0.005, 15_000, 3)])
+def test_it_holds_the_truth_for_bursts_of_errors(share: float, requests: int, length: float) -> None:
+    draw, missed, naive = Random(1), 0, 0
+    for _ in range(400):
+        counts = failing_in_bursts(draw, share, requests, length, 30)
+        low, high = ends(clustered_proportion(counts, [requests // 30] * 30))
+        missed += not low <= share <= high
+        low, high = ends(proportion(sum(counts), requests))
+        naive += not low <= share <= high
+    assert is_like_95(missed, 400), missed
+    assert naive > 80, "without an eye for bursts it would be wrong in a third of the runs"
