@@ -133,6 +133,11 @@ class Dispatch:
     def is_under_way(self) -> bool:
         return any(side.under_way for side in self._sides.values())
 
+    @property
+    def idle(self) -> int:
+        """Connections that are open and take a request now."""
+        return sum(connection.is_open for lane in self._lanes for connection in lane.ready)
+
     def take_samples(self) -> bytes:
         samples = bytes(self._samples)
         self._samples.clear()

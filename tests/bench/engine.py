@@ -8,9 +8,10 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
 from time import monotonic
+from typing import cast
 
 from splitter.bench.connection import resolve
 from splitter.bench.dispatch import Dispatch
@@ -84,37 +85,43 @@ class Peer:
         self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
 
+    def stop_reading(self) -> None:
+        """The client can send what the sockets hold, and no more."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]  # of a socket it reads too
+
+    @property
+    def has_bytes(self) -> bool:
+        """Whether something came that was not read."""
+        return bool(self.reader._buffer)  # type: ignore[attr-defined]
+
+    @property
+    def unsent(self) -> int:
+        return self._writer.transport.get_write_buffer_size()
+
     async def closed_by_client(self) -> None:
         """Wait until the client has closed, and has sent nothing before that."""
         async with asyncio.timeout(BOUND_S):
-            try:
+            with suppress(ConnectionResetError):
                 assert await self.reader.read() == b""
-            except ConnectionResetError:
-                pass
 
 
 class Scene:
     """A server, and the dispatch of one process that loads it. `targets` of the plan that have port 0 are this server."""
 
-    def __init__(self, server: asyncio.Server, plan: Plan) -> None:
+    def __init__(self, server: asyncio.Server, plan: Plan, accepted: list[Peer], peers: asyncio.Queue[Peer]) -> None:
         self._server = server
         self.port: int = server.sockets[0].getsockname()[1]
         self.plan = replace(plan, targets=tuple(replace(target, port=target.port or self.port) for target in plan.targets))
-        self.peers: asyncio.Queue[Peer] = asyncio.Queue()
-        self.accepted: list[Peer] = []
+        self._peers = peers
+        self.accepted = accepted
         self.dispatch = Dispatch(asyncio.get_running_loop(), self.plan, 0, [resolve(target) for target in self.plan.targets])
         self.zero = 0.0
         self._samples: list[Sample] = []
 
-    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = Peer(reader, writer)
-        self.accepted.append(peer)
-        self.peers.put_nowait(peer)
-
     async def peer(self) -> Peer:
         """The next connection that comes."""
         async with asyncio.timeout(BOUND_S):
-            return await self.peers.get()
+            return await self._peers.get()
 
     def send(self, target: int = 0, body: int = 0) -> None:
         """A request that is due now."""
@@ -129,6 +136,11 @@ class Scene:
     @property
     def labels(self) -> list[Label]:
         return self.dispatch.heads.labels
+
+    @property
+    def idle(self) -> int:
+        """Connections that are open and take a request."""
+        return self.dispatch.idle
 
     async def ended(self, count: int = 1) -> list[Sample]:
         """Wait until so many requests have ended, and return all that have."""
@@ -146,16 +158,22 @@ class Scene:
 @asynccontextmanager
 async def scene(plan: Plan | None = None, tls: ssl.SSLContext | None = None) -> AsyncIterator[Scene]:
     """With the connections of the plan open and time 0 now."""
-    made: list[Scene] = []
-    server = await asyncio.start_server(lambda reader, writer: made[0].accept(reader, writer), "127.0.0.1", 0, ssl=tls, limit=1 << 26)
-    made.append(Scene(server, plan or make_plan(0)))
+    accepted: list[Peer] = []
+    peers: asyncio.Queue[Peer] = asyncio.Queue()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.append(Peer(reader, writer))
+        peers.put_nowait(accepted[-1])
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls, limit=1 << 26)
+    made = Scene(server, plan or make_plan(0), accepted, peers)
     try:
-        await made[0].dispatch.open()
-        made[0].zero = monotonic()
-        made[0].dispatch.begin(made[0].zero)
-        yield made[0]
+        await made.dispatch.open()
+        made.zero = monotonic()
+        made.dispatch.begin(made.zero)
+        yield made
     finally:
-        await made[0].close()
+        await made.close()
 
 
 class Responder(asyncio.Protocol):
@@ -167,9 +185,8 @@ class Responder(asyncio.Protocol):
         self._data = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._server.transports.append(transport)
+        self._transport = cast("asyncio.Transport", transport)
+        self._server.transports.append(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._data += data

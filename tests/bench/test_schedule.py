@@ -158,4 +158,4 @@ def test_one_side_has_one_round() -> None:
 
 
 def test_a_due_says_what_to_send_when() -> None:
-    assert next(arrivals(plan_of((Stage(1.0, 100.0, 100.0),)), 0)) == Due(pytest.approx(0.005), 0, 0)
+    assert next(arrivals(plan_of((Stage(1.0, 64.0, 64.0),)), 0)) == Due(1 / 128, 0, 0)
