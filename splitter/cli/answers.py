@@ -54,10 +54,12 @@ def read_endpoint(document: Json) -> EndpointAnswer:
 
 
 def state_of(document: Json) -> str:
-    """`READY`; with what goes on beside it where something does: `READY, IN_PROGRESS`."""
+    """`READY`; with what goes on beside it where something does: `READY, IN_PROGRESS`. Of one that was stopped `STOPPED`, which is why
+    it is not ready."""
     state = _mapping(document, "state")
     update = _text(state, "config_update")
-    return ", ".join(filter(None, [_text(state, "ready"), "" if update == "NOT_UPDATING" else update]))
+    ready = "STOPPED" if _text(state, "suspend") == "STOPPED" else _text(state, "ready")
+    return ", ".join(filter(None, [ready, "" if update == "NOT_UPDATING" else update]))
 
 
 def read_in_force(document: Json) -> dict[str, tuple[int | None, dict[str, int]]]:

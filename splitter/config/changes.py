@@ -8,6 +8,7 @@ from typing import Any
 from splitter.config.endpoint import EndpointConfig, EntityConfig
 from splitter.config.problems import Place
 from splitter.config.reading.scalars import percentage
+from splitter.config.vocabulary import STOPPED
 
 Change = tuple[str, Place]
 
@@ -37,7 +38,8 @@ def changed_at(old: EndpointConfig | None, new: EndpointConfig | None) -> Place:
 def _changes(old: EndpointConfig | None, new: EndpointConfig | None) -> Iterator[Change]:
     if old is None or new is None:
         if new is not None:
-            yield "new: " + ", ".join(f"{entity.name} {percentage(entity.tickets)}" for entity in new.entities), new.place
+            shares = ", ".join(f"{entity.name} {percentage(entity.tickets)}" for entity in new.entities)
+            yield f"new: {shares}{', stopped' if new.is_stopped else ''}", new.place
         elif old is not None:
             yield "removed", old.place
         return
@@ -48,7 +50,7 @@ def _changes(old: EndpointConfig | None, new: EndpointConfig | None) -> Iterator
             yield f"timeouts.{key} {before:g} → {after:g}", new.place
     if old.forward_credentials != new.forward_credentials:
         yield f"forward_credentials {_word(old.forward_credentials)} → {_word(new.forward_credentials)}", new.place
-    yield from ((words, new.place) for words in _kept_changes(old.kept, new.kept))
+    yield from ((words, new.place) for words in _endpoint_kept_changes(old, new))
     if [entity.name for entity in old.entities] != [entity.name for entity in new.entities] and not parts:
         yield "order of the served models", new.place
 
@@ -81,6 +83,15 @@ def _facts(was: EntityConfig, now: EntityConfig) -> Iterator[str]:
         yield f"{now.name} idempotent {_word(was.idempotent)} → {_word(now.idempotent)}"
     for words in _kept_changes(was.kept, now.kept):
         yield f"{now.name} {words}"
+
+
+def _endpoint_kept_changes(was: EndpointConfig, now: EndpointConfig) -> Iterator[str]:
+    """`stopped` is the one that has an effect, so it has words of its own."""
+    if was.is_stopped == now.is_stopped:
+        yield from _kept_changes(was.kept, now.kept)
+        return
+    yield "stopped" if now.is_stopped else "started"
+    yield from _kept_changes(*({key: value for key, value in one.kept.items() if key != STOPPED.name} for one in (was, now)))
 
 
 def _kept_changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

@@ -94,6 +94,8 @@ def test_fields_of_another_kind_are_as_if_missing(document: dict[str, object]) -
 def test_states() -> None:
     assert state_of({}) == ""
     assert state_of({"state": {"ready": "NOT_READY", "config_update": "UPDATE_FAILED"}}) == "NOT_READY, UPDATE_FAILED"
+    assert state_of({"state": {"ready": "NOT_READY", "config_update": "NOT_UPDATING", "suspend": "STOPPED"}}) == "STOPPED"
+    assert state_of({"state": {"ready": "READY", "config_update": "IN_PROGRESS", "suspend": "NOT_SUSPENDED"}}) == "READY, IN_PROGRESS"
 
 
 def test_what_is_in_force() -> None:

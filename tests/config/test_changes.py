@@ -34,6 +34,10 @@ def test_a_ramp_names_the_one_number_that_was_changed_and_its_line() -> None:
             CANARY + "    timeouts: {total: 30}\n    forward_credentials: true\n    tags: []\n",
             "timeouts.total 297 → 30, forward_credentials false → true, tags changed",
         ),
+        (CANARY, CANARY + "    stopped: true\n", "stopped"),
+        (CANARY + "    stopped: true\n", CANARY, "started"),
+        (CANARY + "    stopped: true\n", CANARY + "    stopped: false\n    tags: []\n", "started, tags changed"),
+        (CANARY + "    stopped: false\n", CANARY, "stopped changed"),
         (
             short("{a: {url: http://h:1, traffic: rest}, b: {url: http://h:2, traffic: 10}}"),
             short("{b: {url: http://h:2, traffic: 10}, a: {url: http://h:1, traffic: rest}}"),
@@ -53,6 +57,7 @@ def test_what_is_said_of_an_edit(old: str, new: str, said: str) -> None:
 def test_new_and_removed() -> None:
     found = endpoint(CANARY)
     assert changes(None, found) == "new: current 90, challenger 10"
+    assert changes(None, endpoint(CANARY + "    stopped: true\n")) == "new: current 90, challenger 10, stopped"
     assert changes(found, None) == "removed"
     assert changed_at(None, found) == changed_at(found, None) == found.place
     assert changes(None, None) == ""
