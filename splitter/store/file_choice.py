@@ -88,7 +88,7 @@ def check_unchanged(source: Source, sources: Sources) -> None:
     refused = sources.refused(file)
     problems = read_source(file, found).problems if refused is None or refused.data != found else refused.problems
     if problems:
-        why = f"the edit is refused: {problems[0]}. Mend the file, or put the version back that is in force"
+        why = f"the edit is refused ({problems[0]}). Mend the file, or put the version back that is in force"
     elif refused is not None and refused.data == found:
         why = f"the edit is refused: {sources.objection(file)}. Put one of the two in order"
     else:

@@ -234,7 +234,7 @@ def pipe(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("act", "says"),
     [
-        (bad_yaml, r"a\.yaml was edited .* the edit is refused: .*a\.yaml:2:1: error: .*Mend the file, or put the version back"),
+        (bad_yaml, r"a\.yaml was edited .* the edit is refused \(.*a\.yaml:2:1: error: .*\)\. Mend the file, or put the version back"),
         (gone, r"a\.yaml is in force and is not there any more; put it back"),
         (folder, r"a\.yaml is no regular file any more.* Put the file back"),
         (pipe, r"a\.yaml is no regular file any more.* Put the file back"),
