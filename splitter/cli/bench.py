@@ -106,7 +106,7 @@ def bench() -> None:
 @click.option("--stages", metavar="DURATION:RATE,...", help="Ramps, each from where the one before ended; the first from --rate, or 0.")
 @click.option(
     "--arrival",
-    type=click.Choice([Arrival.CONSTANT, Arrival.POISSON]),
+    type=click.Choice([Arrival.CONSTANT.value, Arrival.POISSON.value]),
     help="Evenly, or at random as independent clients send.  [default: constant]",
 )
 @click.option("--closed", is_flag=True, help="A closed loop: each connection waits for its answer. It hides stalls, and is labelled so.")
