@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from splitter.config.problems import quoted
+from splitter.config.problems import did_you_mean, quoted
 from splitter.config.whole_percent import warnings_of
 from splitter.controlplane.api.calls import DRY_RUN
 from splitter.controlplane.api.control import CONTROL, Applied, Decide, Previewed, Terms
@@ -49,6 +49,10 @@ async def changed(
 
 
 def _is_dry_run(request: web.Request) -> bool:
+    """Other parameters are ignored, but not one that is this one misspelt: a change that was meant to be tried must not be made."""
+    for key in request.query:
+        if key != DRY_RUN.name and (meant := did_you_mean(key.lower(), [DRY_RUN.name])):
+            raise InvalidParameter(f"{quoted(key)} is no parameter of this call{meant} Nothing was changed.")
     text = request.query.get(DRY_RUN.name)
     if text not in (None, "true", "false"):
         raise InvalidParameter(f"{DRY_RUN.name}: expected true or false, not {quoted(text)}")

@@ -112,3 +112,13 @@ async def test_what_is_neither_yes_nor_no(call: Call, control: MemoryControl, va
     assert (status, code) == (400, "INVALID_PARAMETER_VALUE")
     assert message == f'dry_run: expected true or false, not "{value}"'
     assert control.entries
+
+
+@pytest.mark.parametrize("key", ["dryrun", "dry-run", "dryRun", "DRY_RUN", "dry_runs"])
+async def test_one_that_is_misspelt(call: Call, control: MemoryControl, key: str) -> None:
+    await call("POST", "", page.create())
+    status, code, message = (await call("DELETE", f"/multi-model?{key}=true")).error
+    assert (status, code) == (400, "INVALID_PARAMETER_VALUE")
+    assert message == f'"{key}" is no parameter of this call; did you mean "dry_run"? Nothing was changed.'
+    assert control.entries
+    assert (await call("DELETE", "/multi-model?pretty=true&o=123")).status == 200, "others are ignored"
