@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from splitter.config.body import create_draft
-from splitter.config.problems import quoted
+from splitter.config.problems import did_you_mean, quoted
 from splitter.config.source import Drafted
 from splitter.controlplane.api import endpoints
 from splitter.controlplane.api.calls import FEW, LIMIT
@@ -66,7 +66,8 @@ async def rollback(request: web.Request) -> web.Response:
 def _wanted(body: dict[str, Any]) -> int:
     value = body.get("config_version")
     if isinstance(value, bool) or not isinstance(value, int | str) or not _NUMBER.fullmatch(str(value)):
-        shown = "it is missing" if value is None else f"not {quoted(str(value))}"
+        near = [key for key in body if key != "config_version" and did_you_mean(key, ["config_version"])]
+        shown = f"it is missing{f'; {quoted(near[0])} is not its name' if near else ''}" if value is None else f"not {quoted(str(value))}"
         raise InvalidParameter(f"config_version: expected the number of the version to go back to; {shown}")
     return int(value)
 

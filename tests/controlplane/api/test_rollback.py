@@ -120,6 +120,8 @@ async def test_a_body_without_a_number(call: Call) -> None:
     await call("POST", "", page.create())
     for body in ({}, {"config_version": None}):
         assert (await call("POST", "/multi-model/config/rollback", body)).error[2].endswith("; it is missing")
+    misnamed = (await call("POST", "/multi-model/config/rollback", {"version": 1})).error[2]
+    assert misnamed.endswith('; it is missing; "version" is not its name')
     assert (await call("POST", "/multi-model/config/rollback", b"")).error[:2] == (400, "BAD_REQUEST")
 
 
