@@ -133,7 +133,8 @@ def _endpoint_fields(in_force: InForce, name: str, unreachable: Mapping[str, str
 def _title(in_force: InForce, name: str) -> str:
     """`multi-model v1: current 90 %, challenger 10 %`."""
     entry = in_force.entries[name]
-    return f"{name} v{entry.version}: " + ", ".join(f"{entity.name} {percent(entity.tickets)} %" for entity in entry.config.entities)
+    shares = ", ".join(f"{entity.name} {percent(entity.tickets)} %" for entity in entry.config.entities)
+    return f"{name} v{entry.version}: {shares}{'; stopped' if entry.config.is_stopped else ''}"
 
 
 def _place(in_force: InForce, name: str) -> str:
@@ -144,7 +145,8 @@ def _place(in_force: InForce, name: str) -> str:
 def _endpoint_lines(in_force: InForce, name: str, unreachable: Mapping[str, str], paint: _Paint) -> Iterable[str]:
     entry = in_force.entries[name]
     endpoint = entry.config
-    yield f"{paint(_BOLD, name)} v{entry.version} {paint(_DIM, f'({_place(in_force, name)})')}"
+    stopped = paint(_YELLOW, " stopped: predictions are answered with 400") if endpoint.is_stopped else ""
+    yield f"{paint(_BOLD, name)} v{entry.version} {paint(_DIM, f'({_place(in_force, name)})')}{stopped}"
     width = max(len(entity.name) for entity in endpoint.entities)
     shares = [percent(entity.tickets) for entity in endpoint.entities]
     share_width = max(map(len, shares))

@@ -39,6 +39,15 @@ def test_the_list_of_endpoints_is_plain_when_piped() -> None:
     )
 
 
+def test_a_stopped_endpoint_is_called_so() -> None:
+    stopped = in_force(a=yaml(10) + "    stopped: true\n")
+    out, lines = io.StringIO(), io.StringIO()
+    Report(out).endpoints(stopped, {})
+    assert out.getvalue().splitlines()[0] == "multi-model v1 (config/a.yaml:2) stopped: predictions are answered with 400"
+    Report(lines, form="json").endpoints(stopped, {})
+    assert json.loads(lines.getvalue())["message"] == "multi-model v1: current 90 %, challenger 10 %; stopped"
+
+
 def test_a_terminal_gets_colours_unless_it_is_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
