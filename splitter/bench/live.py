@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -45,17 +46,20 @@ class Live:
         """As often as one likes; what comes too soon after the last time is passed over. `elapsed_s` is negative in the warm-up."""
         if not self._is_over and elapsed_s - self._shown_s >= self._display.every_s:
             self._shown_s = elapsed_s
-            self._display.show(progress(elapsed_s, tally))
+            with suppress(OSError):  # who watched has gone, which is no reason to end the load
+                self._display.show(progress(elapsed_s, tally))
 
     def note(self, text: str) -> None:
         """A line that stays."""
-        self._display.note(visible(text))
+        with suppress(OSError):
+            self._display.note(visible(text))
 
     def close(self) -> None:
         """The end; again does nothing."""
         if not self._is_over:
             self._is_over = True
-            self._display.close()
+            with suppress(OSError):
+                self._display.close()
 
 
 def _display(out: TextIO) -> _Display:
@@ -142,7 +146,7 @@ def _panel(now: Progress) -> Group:
     head = Table.grid(padding=(0, 2))
     head.add_row(
         Text(clock(now)),
-        ProgressBar(total=1.0, completed=now.fraction, width=30),
+        ProgressBar(total=1.0, completed=now.fraction, width=30, complete_style="green", finished_style="green"),
         Text(plural(now.counted, "request")),
         Text(errors(now), style="red" if now.errors else "dim"),
     )

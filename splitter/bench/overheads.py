@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from splitter.bench.plan import Plan
+from splitter.bench.plan import Plan, Side
 from splitter.bench.report import Overhead
 from splitter.bench.statistics import pairs, quantiles
 from splitter.bench.streams import Stream, by_size
@@ -45,7 +45,7 @@ def overheads(plan: Plan, proxied: Mapping[str, Stream], direct: Mapping[str, St
 
 def _pairs(plan: Plan) -> list[Pair]:
     sides = [plan.side_of(slice_) for slice_ in range(plan.slices)]
-    return [(at, at + 1) if sides[at] == "proxy" else (at + 1, at) for at in range(0, len(sides) - 1, 2) if sides[at] != sides[at + 1]]
+    return [(at, at + 1) if sides[at] is Side.PROXY else (at + 1, at) for at in range(0, len(sides) - 1, 2)]
 
 
 def _mix(proxied: Mapping[str, Stream], direct: Mapping[str, Stream]) -> list[_Part]:

@@ -52,7 +52,8 @@ def percent_span(estimate: Estimate) -> str:
 
 def rate(per_second: float) -> str:
     """Requests per second: 0.5/s, 500/s, 499.8/s, 12,345/s."""
-    return f"{per_second:,.0f}/s" if per_second >= 1000 or per_second == int(per_second) else f"{per_second:.1f}/s"
+    text = f"{per_second:,.0f}" if per_second >= 1000 else f"{per_second:.1f}"
+    return f"{text.removesuffix('.0')}/s"
 
 
 def plural(count: int, noun: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from splitter.bench.overheads import overheads
 from splitter.bench.plan import ABBA, Plan, Side, Target
 from splitter.bench.report import Estimate, Overhead
+from splitter.bench.sample import NO_LABEL, Label, Sample
 from splitter.bench.streams import Stream, model, streams
 from splitter.bench.tally import Tally
 from tests.bench import simulated
@@ -93,6 +94,27 @@ def test_too_few_rounds_are_no_figure() -> None:
     costs = found(World(), simulated.plan(20, 1.5, BOTH, turns=ABBA))
     assert costs[""].pairs <= 1
     assert (costs[""].mean, costs[""].p50, costs[""].p99) == (None, None, None)
+
+
+def test_rounds_that_are_left_over_belong_to_the_last_block() -> None:
+    """100 requests make a p90: two rounds of 50. The ninth pair has no second one, and without it a stall in its last round were no figure."""
+    plan = simulated.plan(100, 9, (PROXY, CURRENT), turns=ABBA)
+    samples = [
+        Sample(at, at, at + (2.0 if at >= 8.5 else 0.010 if target else 0.011), 0, 1 - target, 200, target, 0, 0)
+        for number in range(900)
+        for at in [(number + 0.5) / 100]
+        for target in [int(plan.side_of(plan.slice_of(at)) is Side.DIRECT)]
+    ]
+    tally = Tally(plan)
+    tally.add(samples, [NO_LABEL, Label("current", "7")])
+    p90 = of(tally)["current"].p90
+    assert p90 is not None
+    assert p90.value < -100, "the last round is a direct one"
+
+
+def test_turns_without_neighbours_of_the_other_side_make_no_pairs() -> None:
+    turns = (Side.PROXY, Side.PROXY, Side.DIRECT, Side.DIRECT)
+    assert found(World(), simulated.plan(100, 10, BOTH, turns=turns))[""].pairs == 0
 
 
 def test_without_direct_targets_there_is_nothing_to_say() -> None:

@@ -83,7 +83,7 @@ def test_an_answer_that_broke_off_still_counts_for_the_model_that_began_it() -> 
 
 def test_what_is_asked_directly_is_no_part_of_a_split() -> None:
     made = Tally(simulated.plan(targets=(PROXY, CURRENT, CHALLENGER), turns=ABBA))
-    made.add([Sample(0.1, 0.1, 0.2, 0, 1, 200, 0, 0, 0), Sample(0.6, 0.6, 0.7, 0, 2, 200, 2, 0, 0)], LABELS)
+    made.add([Sample(0.1, 0.1, 0.2, 0, 1, 200, 0, 0, 0), Sample(0.6, 0.6, 0.7, 0, 4, 200, 2, 0, 0)], LABELS)
     (split,) = splits(made)
     assert split.count == 1
     assert list(first_answers(made.plan, made)) == ["7"]

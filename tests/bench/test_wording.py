@@ -47,7 +47,7 @@ def test_percents(fraction: float, text: str) -> None:
 
 
 def test_small_words() -> None:
-    assert [rate(0.5), rate(500), rate(499.84), rate(12_345.6)] == ["0.5/s", "500/s", "499.8/s", "12,346/s"]
+    assert [rate(0.5), rate(500), rate(499.84), rate(12_345.6), rate(299.9999)] == ["0.5/s", "500/s", "499.8/s", "12,346/s", "300/s"]
     assert [plural(1, "request"), plural(2000, "request"), plural(0, "error")] == ["1 request", "2,000 requests", "0 errors"]
     assert [chance(0.62), chance(0.042), chance(0.0004), chance(0), chance(1)] == ["p = 0.62", "p = 0.042", *["p < 0.001"] * 2, "p = 1.00"]
     assert visible("a\x1b[2J\nb\u202e é") == "a\\x1b[2J\\nb\\u202e é"

@@ -66,6 +66,7 @@ def test_a_canary_can_be_decided_on() -> None:
     assert "not enough data: p99.9 needs 10,000 answers, challenger has 1,008 and current has 8,943" in text
     assert "challenger fails more often: 0.30 % against 0 % (95 %: " in text
     assert text.endswith("3 0.030 % 500 challenger")
+    assert "!" not in text
 
 
 def test_a_run_that_was_behind_says_whom_to_blame_before_any_figure() -> None:
