@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from splitter.bench.report import Report
 from splitter.telemetry.hdr import Histogram
 
 _IN_A_MILLISECOND = 1_000.0
+_ABOUT = 1 << 17  # bytes: what a report of a longer run takes
 
 
 class OutputRefused(BenchError):
@@ -28,7 +29,7 @@ class Outputs:
     html: str | None
 
     def check(self) -> None:
-        """Before a load whose result would be lost. Nothing is made, and what is there stays. Raises OutputRefused."""
+        """Before a load whose result would be lost. What is there stays, and nothing else is left there. Raises OutputRefused."""
         for path, _ in self._wanted():
             folder = path.parent
             if path.is_dir():
@@ -37,6 +38,7 @@ class Outputs:
                 raise OutputRefused(f"{path} cannot be written: there is no folder {folder}")
             if not os.access(path if path.exists() else folder, os.W_OK):
                 raise OutputRefused(f"{path} cannot be written: permission denied")
+            _try(path)
 
     def write(self, report: Report) -> list[str]:
         """The paths that were written. Raises OutputRefused at the first that cannot be, with the rest written."""
@@ -65,10 +67,28 @@ def _replace(path: Path, content: bytes) -> None:
     if path.exists() and not path.is_file():
         path.write_bytes(content)
         return
+    with _half(path, content) as half:
+        os.replace(half, path)
+
+
+def _try(path: Path) -> None:
+    """Permissions do not tell of a full disk, nor of one that is read-only."""
+    if path.exists() and not path.is_file():
+        return
+    try:
+        with _half(path, bytes(_ABOUT)):
+            pass
+    except OSError as exc:
+        raise OutputRefused(f"{path} cannot be written: {exc.strerror}") from None
+
+
+@contextmanager
+def _half(path: Path, content: bytes) -> Iterator[Path]:
+    """A file beside it that holds this, gone at the end."""
     half = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         half.write_bytes(content)
-        os.replace(half, path)
+        yield half
     finally:
         with suppress(OSError):
             half.unlink()

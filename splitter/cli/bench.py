@@ -173,8 +173,11 @@ def run(**flags: Any) -> None:
         wish = _wish(**flags)
         outputs.check()
         report = uvloop.run(load(wish, live, lambda question: _confirm(question, agrees)))
-        _show(summary(report))
-        for path in outputs.write(report):
+        try:
+            written = outputs.write(report)  # before it is shown: who reads that may have gone, as `head` has
+        finally:
+            _show(summary(report))
+        for path in written:
             say(f"wrote {path}", err=True)
     except BenchError as exc:
         fail(str(exc))
