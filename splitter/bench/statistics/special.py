@@ -31,7 +31,7 @@ def beta(x: float, a: float, b: float) -> float:
             d = 1 / (1 + numerator * d or _TINY)
             c = 1 + numerator / c or _TINY
             value *= c * d
-        if abs(c * d - 1) < _NEGLIGIBLE:
+        if not abs(c * d - 1) > _NEGLIGIBLE:  # so that a nan ends it too
             return front / (a * value)
         m += 1
 
@@ -59,7 +59,7 @@ def gamma_upper(a: float, x: float) -> float:
         d = 1 / (b + numerator * d or _TINY)
         c = b + numerator / c or _TINY
         value *= c * d
-        if abs(c * d - 1) < _NEGLIGIBLE:
+        if not abs(c * d - 1) > _NEGLIGIBLE:
             return front * value
 
 

@@ -31,8 +31,9 @@ def test_wilson_against_the_printed_table(count: int, total: int, low: float, hi
 
 
 def test_the_ends_are_exact_and_nothing_has_no_interval() -> None:
-    assert proportion(0, 20).low == 0
-    assert proportion(20, 20).high == 1
+    for total in (1, 10, 13, 17, 20):
+        assert proportion(0, total).low == 0
+        assert proportion(total, total).high == 1
     assert proportion(0, 0) == Estimate(0, None, None)
     assert clustered_proportion([], []) == Estimate(0, None, None)
     assert clustered_proportion([0, 0], [0, 0]) == Estimate(0, None, None)
@@ -54,6 +55,13 @@ def test_a_burst_says_less_than_as_many_apart() -> None:
     assert ends(burst)[0] < low / 3
     assert ends(burst)[1] > high * 3
     assert effective_size([20, *[0] * 19], [100] * 20) >= 2000 / (2 * 20), "one burst is one event, and not less than half of it"
+
+
+def test_the_effective_size_by_hand() -> None:
+    # Each stretch is 3 off its 5: their squares make 180·20/19, and 9 for one that did not come, where chance makes 0.05·0.95·2000 = 95;
+    # t of 19 degrees of freedom is 2.093, the normal's 1.960
+    design_effect = (180 * 20 / 19 + 9) / 95 * (2.093 / 1.960) ** 2
+    assert effective_size([8, 2] * 10, [100] * 20) == pytest.approx(2000 / design_effect, rel=1e-3)
 
 
 def test_empty_slices_are_no_slices() -> None:
@@ -105,3 +113,11 @@ def test_it_holds_the_truth_for_bursts_of_errors(share: float, requests: int, le
         naive += not low <= share <= high
     assert is_like_95(missed, 400), missed
     assert naive > 80, "without an eye for bursts it would be wrong in a third of the runs"
+
+
+def test_four_bursts_are_enough() -> None:
+    draw, missed = Random(1), 0
+    for _ in range(1000):
+        low, high = ends(clustered_proportion(failing_in_bursts(draw, 0.02, 12_000, 60, 30), [400] * 30))
+        missed += not low <= 0.02 <= high
+    assert is_like_95(missed, 1000), missed
