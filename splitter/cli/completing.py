@@ -6,14 +6,19 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from splitter.cli.client import Server
+
+T = TypeVar("T")
 WITHIN_S = 0.5
+_VERSIONS = 20
 InForce = Mapping[str, tuple[int | None, Mapping[str, int]]]
 
 
@@ -37,6 +42,22 @@ def wishes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     return _offer({f"{name}={percentage(share)}": "" for name, share in _shares(ctx).items() if name not in given}, incomplete)
 
 
+def versions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For a version of an endpoint that is named already, the newest first; beside each what it changed."""
+    from splitter.cli.answers import rows_of
+    from splitter.cli.client import endpoint_path
+    from splitter.cli.versions import below_for, read_version
+
+    name = _name(ctx)
+
+    def ask(server: Server) -> Mapping[str, str]:
+        answer = server.ask("GET", endpoint_path(name) + below_for(_VERSIONS), within_s=WITHIN_S)
+        found = [read_version(name, row) for row in rows_of(answer.document, "versions")]
+        return {str(version.number): version.changes for version in found}
+
+    return _offer(_asked(ctx, ask) or {} if name else {}, incomplete)
+
+
 def _offer(values: Mapping[str, str], incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
@@ -44,32 +65,37 @@ def _offer(values: Mapping[str, str], incomplete: str) -> list[CompletionItem]:
 
 
 def _shares(ctx: click.Context) -> Mapping[str, int]:
+    return _in_force(ctx).get(_name(ctx), (None, {}))[1]
+
+
+def _name(ctx: click.Context) -> str:
     # Where the line ends in a flag without its value, click has not come to the arguments.
-    name = ctx.params.get("name") or next(iter(ctx.args), "")
-    return _in_force(ctx).get(str(name), (None, {}))[1]
+    return str(ctx.params.get("name") or next(iter(ctx.args), ""))
 
 
 def _in_force(ctx: click.Context) -> InForce:
-    """What the splitter serves that the line names by --server, or the environment. Empty if it does not answer in time."""
-    from splitter.cli.address import DEFAULT_SERVER, Address
     from splitter.cli.answers import read_in_force
+
+    return _asked(ctx, lambda server: read_in_force(server.ask("GET", "/-/config", within_s=WITHIN_S).document)) or {}
+
+
+def _asked(ctx: click.Context, ask: Callable[[Server], T]) -> T | None:
+    """What the splitter says that the line names by --server, or the environment. None if it does not answer in time.
+
+    In a thread that may be left behind: a name may take longer to resolve than any timeout of a socket.
+    """
+    from splitter.cli.address import DEFAULT_SERVER, Address
     from splitter.cli.client import NoAnswer, Refused, Server
 
-    def ask() -> InForce:
-        try:
-            # click drops a value that is wrong, and then the default would be somebody else's.
+    found: list[T] = []
+
+    def try_it() -> None:
+        # click drops a value that is wrong, and then the default would be somebody else's.
+        with suppress(ValueError, NoAnswer, Refused):
             address = ctx.params.get("server") or Address.parse(os.environ.get("SPLITTER_SERVER", DEFAULT_SERVER))
-            return read_in_force(Server(address, ctx.params.get("token")).ask("GET", "/-/config", within_s=WITHIN_S).document)
-        except (ValueError, NoAnswer, Refused):
-            return {}
+            found.append(ask(Server(address, ctx.params.get("token"))))
 
-    return _in_time(ask)
-
-
-def _in_time(ask: Callable[[], InForce]) -> InForce:
-    """In a thread that may be left behind: a name may take longer to resolve than any timeout of a socket."""
-    found: list[InForce] = []
-    asking = threading.Thread(target=lambda: found.append(ask()), daemon=True)
+    asking = threading.Thread(target=try_it, daemon=True)
     asking.start()
     asking.join(WITHIN_S)
-    return found[0] if found else {}
+    return found[0] if found else None

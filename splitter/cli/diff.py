@@ -14,6 +14,7 @@ import click
 from splitter.cli.asking import asking
 from splitter.cli.client import NoAnswer, Refused, Server
 from splitter.cli.completing import endpoint_names
+from splitter.cli.completing import versions as kept_versions
 from splitter.cli.flags import DEFAULT_PATH, SETTINGS
 from splitter.cli.terminal import fail, say
 
@@ -28,8 +29,8 @@ DIFFERENT, TROUBLE = 1, 2  # the exit codes of diff(1)
 
 @click.command(context_settings=SETTINGS)
 @click.argument("name", required=False, shell_complete=endpoint_names)
-@click.argument("old", type=click.IntRange(1), required=False, metavar="[VERSION")
-@click.argument("new", type=click.IntRange(1), required=False, metavar="[VERSION]]")
+@click.argument("old", type=click.IntRange(1), required=False, metavar="[VERSION", shell_complete=kept_versions)
+@click.argument("new", type=click.IntRange(1), required=False, metavar="[VERSION]]", shell_complete=kept_versions)
 @click.option("--file", multiple=True, metavar="PATH", help="Compare this file or folder with what is in force; may be repeated.")
 @asking
 def diff(name: str | None, old: int | None, new: int | None, file: tuple[str, ...], server: Server, as_json: bool) -> None:

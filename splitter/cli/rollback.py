@@ -10,6 +10,7 @@ import click
 from splitter.cli.asking import asking
 from splitter.cli.client import Answer, NoAnswer, Refused, Server, endpoint_path
 from splitter.cli.completing import endpoint_names
+from splitter.cli.completing import versions as kept_versions
 from splitter.cli.dry_run import DRY_RUN, query, show_prospect
 from splitter.cli.flags import SETTINGS
 from splitter.cli.terminal import fail, say, show_answer, warn
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 
 @click.command(context_settings=SETTINGS)
 @click.argument("name", shell_complete=endpoint_names)
-@click.option("--to", type=click.IntRange(1), metavar="VERSION", help="The version to go back to.  [default: the one before]")
+@click.option(
+    "--to",
+    type=click.IntRange(1),
+    metavar="VERSION",
+    shell_complete=kept_versions,
+    help="The version to go back to.  [default: the one before]",
+)
 @DRY_RUN
 @asking
 def rollback(name: str, to: int | None, dry_run: bool, server: Server, as_json: bool) -> None:

@@ -61,10 +61,19 @@ def below_for(limit: int) -> str:
 def table(versions: Sequence[Version]) -> str:
     """A line for each, with a head."""
     rows = [
-        (str(version.number), _local(version.time_ms), version.origin or _UNKNOWN, version.author or _UNKNOWN, version.changes or _UNKNOWN)
+        (str(version.number), _local(version.time_ms), version.origin or _UNKNOWN, version.author or _UNKNOWN, _what(version, versions))
         for version in versions
     ]
     return columns([("VERSION", "TIME", "ORIGIN", "AUTHOR", "CHANGES"), *rows], right=0)
+
+
+def _what(version: Version, versions: Sequence[Version]) -> str:
+    """What it changed; of a rollback also which version it is like, the newest of those before."""
+    words = version.changes or _UNKNOWN
+    if version.origin != "rollback" or not version.fingerprint:
+        return words
+    twins = [other.number for other in versions if other.number < version.number and other.fingerprint == version.fingerprint]
+    return f"{words} (as v{max(twins)})" if twins else words
 
 
 def overtaken(server: Server, name: str, seen: int | None, refused: Refused) -> Refused:

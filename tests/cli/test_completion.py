@@ -16,7 +16,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from splitter.cli import commands, completing
-from tests.cli.api import Api, detail, serving
+from tests.cli.api import Api, detail, serving, version
 from tests.cli.calling import call
 from tests.process.serving import ROOT
 
@@ -70,6 +70,15 @@ def test_served_models(two: Api) -> None:
 def test_shares_to_edit(two: Api) -> None:
     assert offered("traffic", "set", "multi-model", "") == ["current=87.5", "challenger=12.5"]
     assert offered("traffic", "set", "multi-model", "current=90", "") == ["challenger=12.5"]
+
+
+@pytest.mark.parametrize("command", ["rollback multi-model --to", "diff multi-model", "diff multi-model 1"])
+def test_versions(two: Api, command: str) -> None:
+    two.has_history(*(version(number, f"to {number}", current=100) for number in (12, 11, 1)))
+    assert offered(*command.split(), "") == ["12", "11", "1"]
+    assert offered(*command.split(), "12") == ["12"]
+    assert offered("rollback", "unknown", "--to", "") == []
+    assert offered("rollback", "--to", "") == [], "of which endpoint is not known yet"
 
 
 def test_the_server_that_the_line_names(api: Api) -> None:

@@ -35,6 +35,15 @@ def test_a_line_for_each_version(api: Api) -> None:
     ]
 
 
+def test_a_rollback_says_which_version_it_is_like(api: Api) -> None:
+    rows = [version(number, f"to {number}", origin="rollback" if number > 3 else "api", current=100) for number in (5, 4, 3, 2, 1)]
+    for row, fingerprint in zip(rows, "bcaba", strict=True):
+        row["config_hash"] = fingerprint * 64
+    api.has_history(*rows)
+    changes = [line.split("anonymous", 1)[1].strip() for line in call("history", "multi-model").stdout.splitlines()[1:]]
+    assert changes == ["to 5 (as v2)", "to 4", "to 3", "to 2", "to 1"], "v4 went back to one that is not shown"
+
+
 def test_times_are_those_of_the_reader(api: Api) -> None:
     api.has_history(version(1, "", current=100))
     with time_zone("XYZ-05:45"):
