@@ -52,6 +52,7 @@ def assemble(
     whole = streams(plan, tally, Side.PROXY, everything)
     models = streams(plan, tally, Side.PROXY, model)
     direct = streams(plan, tally, Side.DIRECT, lambda key: _target(plan, key))
+    by_model = groups(models)
     endpoint = _endpoint(found, after, first_answers(plan, tally))
     shares = endpoint.shares if endpoint else {}
     return Report(
@@ -59,9 +60,9 @@ def assemble(
         validity=validity(plan, tally, usage, lasted, interrupted, faults),
         endpoint=endpoint,
         whole=group("", whole.get("", Stream())),
-        models=groups(models),
+        models=by_model,
         splits=splits_of(plan, tally, shares, draw),
-        differences=differences(models),
+        differences=differences(by_model),
         failures=failures(plan, tally),
         direct=tuple(group(name, stream) for name, stream in direct.items()),
         overhead=overheads(plan, models, direct),

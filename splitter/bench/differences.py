@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from splitter.bench.report import Difference, Estimate
+from splitter.bench.report import Difference, Estimate, Group
 from splitter.bench.statistics import quantiles
-from splitter.bench.streams import Stream, by_size
 from splitter.bench.wording import QUANTILES, plural, quantile_name, spread
 
 
-def differences(models: dict[str, Stream]) -> tuple[Difference, ...]:
-    """Of the latency from the intended moment; nothing when fewer than two models answered."""
-    named = [(name, stream) for name, stream in by_size(models) if name]
-    return tuple(difference for name, stream in named[1:] for difference in _all(name, stream, *named[0]))
+def differences(models: Sequence[Group]) -> tuple[Difference, ...]:
+    """Of the latency from the intended moment. `models` has the largest first; nothing when fewer than two answered."""
+    named = [group for group in models if group.name]
+    return tuple(difference for group in named[1:] for difference in _all(group, named[0]))
 
 
-def _all(name: str, stream: Stream, other: str, others: Stream) -> Iterator[Difference]:
-    for quantile, q in QUANTILES.items():
-        estimate = quantiles.difference(stream.latencies(), others.latencies(), q)
-        text = sentence(name, other, quantile, estimate) if estimate else _too_few(name, stream.count, other, others.count, quantile)
-        yield Difference(name, other, quantile, estimate, text)
+def _all(group: Group, other: Group) -> Iterator[Difference]:
+    for quantile in QUANTILES:
+        one, another = getattr(group.latency, quantile, None), getattr(other.latency, quantile, None)
+        estimate = quantiles.less(one, another) if one and another else None
+        text = sentence(group.name, other.name, quantile, estimate) if estimate else _too_few(group, other, quantile)
+        yield Difference(group.name, other.name, quantile, estimate, text)
 
 
 def sentence(name: str, other: str, quantile: str, estimate: Estimate) -> str:
@@ -36,9 +36,9 @@ def sentence(name: str, other: str, quantile: str, estimate: Estimate) -> str:
     return f"{name} is {value} ms {'slower' if estimate.value > 0 else 'faster'} at {where} (95 %: {low} to {high})"
 
 
-def _too_few(name: str, count: int, other: str, others: int, quantile: str) -> str:
+def _too_few(group: Group, other: Group, quantile: str) -> str:
     needed, where = quantiles.NEEDED[quantile], quantile_name(quantile)
-    few = [f"{who} has {has:,}" for who, has in ((name, count), (other, others)) if has < needed]
+    few = [f"{one.name} has {one.count:,}" for one in (group, other) if one.count < needed]
     if few:
         return f"not enough data: {where} needs {plural(needed, 'answer')}, {' and '.join(few)}"
     return f"not enough data: at {where} slow answers come in groups, which say less than as many single ones"

@@ -86,8 +86,8 @@ def _quantiles(parts: Sequence[Histogram]) -> Quantiles | None:
     whole = Histogram.union(parts)
     if not whole.total:
         return None
-    found = {name: quantiles.estimate(parts, q) for name, q in QUANTILES.items()}
-    return Quantiles(whole.mean / 1e3, found["p50"], found["p90"], found["p99"], found["p999"], whole.maximum / 1e3)
+    p50, p90, p99, p999 = quantiles.estimates(parts, QUANTILES.values())
+    return Quantiles(whole.mean / 1e3, p50, p90, p99, p999, whole.maximum / 1e3)
 
 
 def _counts(parts: Sequence[Histogram]) -> dict[int, int]:

@@ -41,8 +41,7 @@ class Progress:
 def progress(elapsed_s: float, tally: Tally) -> Progress:
     """Read off a tally that still grows."""
     plan = tally.plan
-    failed = sum(cell.errors for cell in tally.cells.values())
-    return Progress(elapsed_s, plan.duration_s, tally.counted, failed, _recent(plan, elapsed_s, tally))
+    return Progress(elapsed_s, plan.duration_s, tally.counted, tally.errors, _recent(plan, elapsed_s, tally))
 
 
 def line(now: Progress) -> str:

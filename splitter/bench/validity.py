@@ -100,8 +100,8 @@ def _reasons(kept: _Kept) -> Iterator[str]:
             yield _behind(kept)
     if kept.lag_p99_ms > kept.lag_limit_ms:
         yield (
-            f"the generator itself was late: send lag p99 is {duration(kept.lag_p99_ms)} ms, and {MOST_LAG_MS:g} ms above the timer's floor "
-            f"of {TIMER_FLOOR_MS:g} ms is allowed: {_generator(kept)}"
+            f"the generator itself was late: send lag p99 is {duration(kept.lag_p99_ms)} ms, and {MOST_LAG_MS:g} ms above the timer's "
+            f"floor of {TIMER_FLOOR_MS:g} ms is allowed: {_generator(kept)}"
         )
 
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from splitter.bench.differences import differences, sentence
+from splitter.bench.groups import groups
 from splitter.bench.plan import Side
 from splitter.bench.report import Difference, Estimate
 from splitter.bench.streams import model, streams
@@ -27,7 +30,7 @@ def test_sentences(estimate: Estimate, text: str) -> None:
 
 def found(world: World, rate: float = 500) -> tuple[Difference, ...]:
     plan = simulated.plan(rate)
-    return differences(streams(plan, world.tally(plan), Side.PROXY, model))
+    return differences(groups(streams(plan, world.tally(plan), Side.PROXY, model)))
 
 
 def test_a_slower_model_is_found_and_what_there_is_too_little_of_is_said() -> None:
@@ -56,3 +59,15 @@ def test_every_model_is_compared_with_the_largest() -> None:
 
 def test_one_model_has_nothing_to_be_compared_with() -> None:
     assert found(World(shares={"current": 1.0})) == ()
+
+
+def test_slow_answers_that_come_in_groups_are_said_to() -> None:
+    """Enough answers, and yet nothing is known of how far their p99 may be off: a stall of many is one event."""
+    plan = simulated.plan(600)
+    shares = World(shares={"current": 0.5, "challenger": 0.5})
+    largest, other = groups(streams(plan, shares.tally(plan), Side.PROXY, model))
+    assert other.latency is not None
+    stalled = replace(other, latency=replace(other.latency, p99=Estimate(900.0, None, None)))
+    p99 = differences((largest, stalled))[2]
+    assert p99.estimate is None
+    assert p99.text == "not enough data: at p99 slow answers come in groups, which say less than as many single ones"

@@ -97,7 +97,7 @@ def test_too_few_rounds_are_no_figure() -> None:
 
 
 def test_rounds_that_are_left_over_belong_to_the_last_block() -> None:
-    """100 requests make a p90: two rounds of 50. The ninth pair has no second one, and without it a stall in its last round were no figure."""
+    """100 requests make a p90: two rounds of 50. The ninth pair has no second one, and without it a stall at the end were no figure."""
     plan = simulated.plan(100, 9, (PROXY, CURRENT), turns=ABBA)
     samples = [
         Sample(at, at, at + (2.0 if at >= 8.5 else 0.010 if target else 0.011), 0, 1 - target, 200, target, 0, 0)

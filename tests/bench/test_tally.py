@@ -69,7 +69,7 @@ def test_a_status_is_that_of_an_answer() -> None:
     found = tally(sample(status=200, ending=Ending.TRUNCATED), sample(status=429, has_retry_after=1), sample(status=404), sample())
     (cell,) = found.cells.values()
     assert set(cell.fates) == {Fate(Ending.TRUNCATED, 0, False), Fate(Ending.ANSWERED, 429, True), Fate(Ending.ANSWERED, 404, False), OK}
-    assert (cell.errors, cell.count, found.answered) == (3, 4, 3)
+    assert (cell.errors, cell.count, found.errors, found.answered) == (3, 4, 3, 3)
 
 
 def test_processes_name_their_labels_each_for_itself() -> None:
