@@ -30,6 +30,8 @@ test: $(DEV_STAMP) ## the tests, four at once; TEST_FLAGS="-k split" for some of
 	echo "not run: real MLflow model servers: make test-real"; \
 	echo "not run: benchmarks against nginx: make bench"; \
 	command -v promtool >/dev/null || echo "not run: Prometheus' checks of rules, queries and pages, for want of promtool: make check-contrib"; \
+	command -v systemd-analyze >/dev/null || echo "not run: systemd's check of the units in contrib/systemd, for want of systemd-analyze"; \
+	PATH=$$PATH:/usr/sbin:/usr/local/sbin command -v nginx >/dev/null || echo "not run: the server of docs/how-to/nginx.md, for want of nginx: apt install nginx-light"; \
 	exit $$status
 
 proof: $(DEV_STAMP) ## the long proofs: edits and HUPs by the hundred beside traffic, the conformance cases on several workers

@@ -36,6 +36,7 @@ RAN_ELSEWHERE = {
     "docs/api.md": "tests/controlplane/api/test_docs.py",
     "docs/clients.md": "tests/contract/test_clients_page.py",
     "docs/how-to/first-canary.md": "tests/contract/test_first_canary_page.py",
+    "docs/how-to/nginx.md": "tests/contrib/test_nginx.py",
     "docs/how-to/roll-back.md": "tests/contract/test_roll_back_page.py",
     "docs/how-to/upgrade.md": "tests/process/test_upgrade.py",
 }
