@@ -206,7 +206,7 @@ def _is_shown(estimate: Estimate) -> bool:
 def _too_few(quantile: str, before: int, after: int) -> str:
     needed = NEEDED[quantile]
     if min(before, after) >= needed:
-        return "not enough data: the slow ones came in groups, which say less than as many single ones"
+        return "not enough data"
     return f"not enough data: it needs {plural(needed, 'request')}, there are {before:,} and {after:,}"
 
 

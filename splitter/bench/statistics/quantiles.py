@@ -33,8 +33,7 @@ _TAIL = (1 - CONFIDENCE) / 2
 
 
 def estimate(parts: Sequence[Histogram], q: float) -> Estimate | None:
-    """The q-quantile in milliseconds, of microseconds by slices in order of time. None when fewer than ten lie beyond it; without an
-    interval when the truth may well lie outside of all that was recorded."""
+    """The q-quantile in milliseconds, of microseconds by slices in order of time. None when fewer than ten lie beyond it."""
     return estimates(parts, (q,))[0]
 
 
@@ -45,7 +44,7 @@ def estimates(parts: Sequence[Histogram], qs: Iterable[float]) -> list[Estimate 
 
 
 def difference(parts_a: Sequence[Histogram], parts_b: Sequence[Histogram], q: float) -> Estimate | None:
-    """The q-quantile of a less that of b in milliseconds; None when one of them has too few or no interval of its own."""
+    """The q-quantile of a less that of b in milliseconds; None when one of them has too few."""
     a, b = estimate(parts_a, q), estimate(parts_b, q)
     return less(a, b) if a and b else None
 
@@ -75,8 +74,6 @@ class _Durations:
         if self._total * min(q, 1 - q) < _BEYOND - 1e-6:
             return None
         value = self._ranks.at(rank_of(q, self._total)) / _MS
-        if self._sureness(1, q) > _TAIL or self._sureness(self._total, q) < 1 - _TAIL:
-            return Estimate(value, None, None)
         return Estimate(value, min(value, self._bound(q, _TAIL)), max(value, self._bound(q, 1 - _TAIL)))
 
     def _at(self, place: float) -> float:

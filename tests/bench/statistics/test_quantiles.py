@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
@@ -116,7 +117,19 @@ def test_the_value_is_that_of_the_whole_in_milliseconds() -> None:
     assert found == [estimate(parts, q) for q in QS]
 
 
-def test_one_stall_that_is_a_tenth_of_the_run_leaves_the_end_open() -> None:
+@pytest.mark.parametrize(("q", "total"), [(0.5, 20), (0.5, 1999), (0.9, 100), (0.99, 1000), (0.99, 1999)])
+def test_of_one_slice_it_is_the_exact_interval_of_order_statistics(q: float, total: int) -> None:
+    found = estimate([Histogram(dict.fromkeys(range(1, total + 1), 1))], q)  # the i-th is i microseconds, so the ends are ranks
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    first, last = math.floor(found.low * 1000), math.ceil(found.high * 1000)
+    # the truth is below the first when fewer than that many lie below it, and at 2.5 % between one rank and the next
+    assert binomial_at_most(first - 1, total, q) <= 0.025 <= binomial_at_most(first, total, q)
+    assert 1 - binomial_at_most(last - 1, total, q) <= 0.025 <= 1 - binomial_at_most(last - 2, total, q)
+
+
+def test_one_stall_that_is_a_tenth_of_the_run_leaves_both_open() -> None:
     parts = sliced([5_000] * 900 + [80_000] * 100, 2)
     found = estimate(parts, 0.95)
     assert found is not None
