@@ -39,6 +39,8 @@ def run(
     be called in the main thread."""
     intervals = intervals or Intervals()
     use(settings.log_format)
+    if not settings.access_log and settings.access_log_sample < 1:
+        say("--access-log-sample means nothing without --access-log: no request is logged")
     try:
         with Signals() as signals, ExitStack() as stack:
             handover = inherited_handover(os.environ, settings.state_dir)

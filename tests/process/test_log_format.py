@@ -79,3 +79,13 @@ async def test_what_cannot_start_says_so_in_either_form(tmp_path: Path, form: st
         (line,) = [json.loads(line) for line in said.splitlines() if json.loads(line)["level"] == "error"]
         assert line["event"] == "process"
         assert "bad.yaml:1:" in line["message"]
+
+
+async def test_a_sample_of_no_log_is_told(tmp_path: Path) -> None:
+    """Nothing is wrong enough to refuse it: the variable of the one may be set on a host, and that of the other empty."""
+    (tmp_path / "bad.yaml").write_text("endpoints: {talk: {}}\n")
+    words = "--access-log-sample means nothing without --access-log"
+    sampled = ("--access-log-sample", "0.5")
+    for flags, is_told in ((sampled, True), ((), False), ((*sampled, "--access-log", "a.log"), False)):
+        _, said = await run("serve", "bad.yaml", "--port", "0", "--workers", "1", "--log-format", "text", *flags, cwd=tmp_path)
+        assert (words in said) == is_told, said
