@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import click
 
@@ -62,8 +63,9 @@ def update_config(name: str, dry_run: bool, body: bytes, server: Server, as_json
 @click.command(context_settings=SETTINGS)
 @click.argument("name", shell_complete=endpoint_names)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask on a terminal.")
+@DRY_RUN
 @changing
-def delete(name: str, yes: bool, server: Server, as_json: bool) -> None:
+def delete(name: str, yes: bool, dry_run: bool, server: Server, as_json: bool) -> None:
     """Delete endpoint NAME: its requests are answered with 404, and it goes out of its file.
 
     Its history stays: `splitter rollback NAME` brings it back.
@@ -72,10 +74,12 @@ def delete(name: str, yes: bool, server: Server, as_json: bool) -> None:
     Example:
       splitter endpoints delete multi-model --yes
     """
-    if not yes and is_terminal():
+    if not yes and not dry_run and is_terminal():
         click.confirm(f"Delete {name} at {server.address.text}? Its clients get 404", abort=True, err=True)
-    answer = _done(lambda: server.endpoint(name, method="DELETE"), "list")
-    if as_json:
+    answer = _done(lambda: server.endpoint(name, query(dry_run), method="DELETE"), "list")
+    if dry_run:
+        show_prospect(replace(answer, document={"name": name, **answer.document}), "removed", as_json)
+    elif as_json:
         show_answer(answer.body, answer.document)
     else:
         say(f"{name}: deleted")

@@ -136,6 +136,16 @@ def test_it_does_not_ask_where_that_was_said(api: Api, monkeypatch: pytest.Monke
     assert (result.exit_code, result.stdout, result.stderr) == (0, "multi-model: deleted\n", "")
 
 
+def test_a_dry_run_of_a_delete_asks_nothing_and_deletes_nothing(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("splitter.cli.changing.is_terminal", lambda: True)
+    prospect = {"dry_run": True, "changes": "removed", "file": "config/a.yaml", "diff": "--- config/a.yaml\n+++ /dev/null\n"}
+    api.answers[DELETE[0], f"{DELETE[1]}?dry_run=true"] = 200, prospect
+    result = with_input("", "endpoints", "delete", "multi-model", "--dry-run")
+    said = "multi-model would be: removed (nothing was changed)\n--- config/a.yaml\n+++ /dev/null\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (0, said, "")
+    assert api.asked() == [f"DELETE {DELETE[1]}?dry_run=true"]
+
+
 @pytest.mark.parametrize("verb", ["delete", "update-config"])
 def test_what_is_not_there(api: Api, verb: str) -> None:
     unknown = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": 'there is no endpoint "multi-model"'}
