@@ -140,3 +140,15 @@ def test_the_lines_of_a_hgrm_are_true_and_reach_the_maximum(values: list[int]) -
 def test_hgrm_of_nothing_has_no_lines_but_its_frame() -> None:
     assert read_hgrm(Histogram().hgrm()) == []
     assert "Total count    =            0]" in Histogram().hgrm()
+
+
+@given(VALUES, st.integers(-1, 6_000))
+def test_how_many_are_at_most_a_value(values: list[int], value: int) -> None:
+    ranks = histogram(values).ranks()
+    assert ranks.count_to(value) == sum(bucket_of(one) <= value for one in values)
+    assert [ranks.count_to(one) for one in ranks.values] == list(ranks.upto)
+
+
+def test_a_bucket_that_is_counted_as_empty_is_not_there() -> None:
+    found = Histogram({3: 0, 5: 2, 9: 0})
+    assert (found.ranks().values, found.minimum, found.maximum, found.quantile(0), found.quantile(1)) == ((5,), 5, 5, 5, 5)
