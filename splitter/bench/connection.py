@@ -137,7 +137,7 @@ class Dialler:
         self._loop = loop
         self._host = target.host
         self._index = index
-        self._addresses = list(addresses)
+        self._addresses = tuple(addresses)
         self._heads = heads
         self._tls = ssl.create_default_context() if target.scheme == "https" else None
 
@@ -157,7 +157,7 @@ class Dialler:
     async def _connected(self) -> socket.socket:
         """By the first address that takes it, which is the first one to be tried from then on."""
         error = OSError("no such name")
-        for address in self._addresses:
+        for address in self._addresses:  # of this moment: others dial at the same time, and may find the order to be another
             try:
                 sock = await self._dial(address)
             except TimeoutError:
@@ -165,9 +165,7 @@ class Dialler:
             except OSError as exc:
                 error = exc
                 continue
-            if address is not self._addresses[0]:
-                self._addresses.remove(address)
-                self._addresses.insert(0, address)
+            self._addresses = (address, *(other for other in self._addresses if other != address))
             return sock
         raise error
 

@@ -28,6 +28,8 @@ BATCH_S = 0.05
 """How often samples are sent to the parent."""
 GRACE_S = 1.0
 """How long what waits at the end may still be sent: a stall just before the end is no lack of connections."""
+MOST_FILES = 65_536
+"""Connections take one each, and 1,024 is what a shell allows."""
 _LOOK_S = 0.005
 
 
@@ -166,8 +168,9 @@ async def serve() -> None:
 
 
 def main() -> None:
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = MOST_FILES if most == resource.RLIM_INFINITY else min(MOST_FILES, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(usual, enough), most))
     uvloop.run(serve())
 
 

@@ -15,10 +15,11 @@ from time import monotonic
 import pytest
 
 from splitter.bench.connection import resolve
+from splitter.bench.dispatch import Dispatch
 from splitter.bench.plan import Arrival, Plan, Side
 from splitter.bench.sample import Ending, Label, Sample
 from splitter.bench.schedule import Round
-from tests.bench.engine import OK, Peer, Scene, closed_port, eventually, make_plan, scene, target
+from tests.bench.engine import OK, Peer, Scene, closed_port, eventually, make_plan, responders, scene, target
 
 
 def one(limit_s: float = 5.0, connections: int = 1, **changes: object) -> Plan:
@@ -67,6 +68,17 @@ async def test_a_name_that_does_not_exist_is_refused() -> None:
     async with scene(replace(one(), targets=(unknown,))) as made:
         made.send()
         assert only(await made.ended()).ending == Ending.REFUSED
+
+
+async def test_a_host_with_an_address_that_is_refused_is_reached_by_its_other_one() -> None:
+    """As `localhost` where the server listens on IPv4 alone. Many dial at the same time, and each finds the one that takes it."""
+    async with responders() as server:
+        addresses = [(int(socket.AF_INET), ("127.0.0.1", port)) for port in (closed_port(), server.port)]
+        loop = asyncio.get_running_loop()
+        dispatch = Dispatch(loop, make_plan(server.port, connections=16), 0, [addresses])
+        await dispatch.open()
+        assert dispatch.idle == 16
+        await dispatch.close()
 
 
 async def test_connect_timeout() -> None:
