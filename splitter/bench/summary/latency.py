@@ -8,10 +8,12 @@ from itertools import groupby
 from splitter.bench.plan import Arrival
 from splitter.bench.report import Estimate, Group, Quantiles, Report
 from splitter.bench.statistics.quantiles import less
+from splitter.bench.statistics.splits import exact_binomial
 from splitter.bench.summary.layout import ascii_only, row, sentence
 from splitter.bench.wording import duration, percent, percent_span, plural, span
 
 _TOO_FEW = "too few"
+_SURE = 0.05
 _WIDTHS = (9, 16, 16, 16, 16, 11)
 _MODEL_WIDTHS = (9, 16, 15, 15, 15, 15)
 _OVERHEAD_WIDTHS = (18, 18, 18, 18)
@@ -75,16 +77,18 @@ def differences(report: Report) -> Iterator[str]:
 
 
 def _errors(group: Group, other: Group) -> str:
-    """`challenger fails more often: 0.30 % against 0.01 % (95 %: 0.08 to 0.86 points of 100 more)`."""
+    """`challenger fails more often: 0.30 % against 0.01 % (95 %: 0.08 to 0.86 percentage points)`."""
     if not group.errors and not other.errors:
         return f"no errors from {group.name}, and none from {other.name}"
     rates = f"{percent(group.error_rate.value)} against {percent(other.error_rate.value)}"
     found = less(group.error_rate, other.error_rate)
-    if found is None or found.low is None or found.high is None or found.low <= 0 <= found.high:
+    # The intervals know of bursts and are too sure of one error beside none; the exact test knows small numbers.
+    p = exact_binomial(group.errors, group.errors + other.errors, group.count / (group.count + other.count))
+    if found is None or found.low is None or found.high is None or found.low <= 0 <= found.high or p > _SURE:
         return f"no difference in errors that the data can show: {group.name} {rates}"
     more, ends = ("more", (found.low, found.high)) if found.low > 0 else ("less", (-found.high, -found.low))
     low, high = (percent(end).removesuffix(" %") for end in ends)
-    return f"{group.name} fails {more} often: {rates} (95 %: {low} to {high} in 100 requests {more})"
+    return f"{group.name} fails {more} often: {rates} (95 %: {low} to {high} percentage points)"
 
 
 def overhead(report: Report) -> Iterator[str]:

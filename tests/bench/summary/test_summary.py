@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from splitter.bench.report import Report
+from splitter.bench.statistics.intervals import proportion
 from splitter.bench.summary import summary
 from splitter.bench.summary.layout import WIDTH, row
 from splitter.bench.summary.paint import painted
@@ -67,6 +68,25 @@ def test_a_canary_can_be_decided_on() -> None:
     assert "challenger fails more often: 0.30 % against 0 % (95 %: " in text
     assert text.endswith("3 0.030 % 500 challenger")
     assert "!" not in text
+
+
+@pytest.mark.parametrize(
+    ("errors", "others", "text"),
+    [
+        ((1, 170), (0, 1630), "no difference in errors that the data can show: challenger 0.59 % against 0 %"),
+        ((3, 1008), (0, 8943), "challenger fails more often: 0.30 % against 0 % (95 %: 0.097 to 0.87 percentage points)"),
+        ((0, 1000), (40, 1000), "challenger fails less often: 0 % against 4.00 % (95 %: 2.88 to 5.40 percentage points)"),
+        ((10, 1000), (12, 1000), "no difference in errors that the data can show: challenger 1.00 % against 1.20 %"),
+        ((0, 1000), (0, 1000), "no errors from challenger, and none from current"),
+    ],
+)
+def test_errors_are_compared(errors: tuple[int, int], others: tuple[int, int], text: str) -> None:
+    """One error of 170 beside none of 1,630 is chance in one of eleven."""
+    report = scenes.canary()
+    current, challenger = report.models
+    pairs = ((current, others), (challenger, errors))
+    failing = tuple(replace(one, errors=few, count=of, error_rate=proportion(few, of)) for one, (few, of) in pairs)
+    assert text in text_of(replace(report, models=failing))
 
 
 def test_a_run_that_was_behind_says_whom_to_blame_before_any_figure() -> None:
