@@ -1,4 +1,4 @@
-"""`splitter endpoints create`, `update-config` and `delete`: Databricks' verbs for its calls."""
+"""`splitter endpoints create`, `update-config`, `delete`, `stop` and `start`: the verbs for the calls that change an endpoint."""
 
 from __future__ import annotations
 
@@ -83,6 +83,42 @@ def delete(name: str, yes: bool, dry_run: bool, server: Server, as_json: bool) -
         show_answer(answer.body, answer.document)
     else:
         say(f"{name}: deleted")
+
+
+@click.command(context_settings=SETTINGS)
+@click.argument("name", shell_complete=endpoint_names)
+@DRY_RUN
+@changing
+def stop(name: str, dry_run: bool, server: Server, as_json: bool) -> None:
+    """Stop endpoint NAME: its predictions are answered with 400 until it is started. It stays in its file, and can be changed.
+
+    \b
+    Example:
+      splitter endpoints stop multi-model
+    """
+    _switch(name, "stop", "stopped", dry_run, server, as_json)
+
+
+@click.command(context_settings=SETTINGS)
+@click.argument("name", shell_complete=endpoint_names)
+@DRY_RUN
+@changing
+def start(name: str, dry_run: bool, server: Server, as_json: bool) -> None:
+    """Start endpoint NAME, which was stopped, and wait until every worker takes its predictions.
+
+    \b
+    Example:
+      splitter endpoints start multi-model
+    """
+    _switch(name, "start", "started", dry_run, server, as_json)
+
+
+def _switch(name: str, verb: str, done: str, dry_run: bool, server: Server, as_json: bool) -> None:
+    answer = _done(lambda: server.endpoint(name, f"/config:{verb}{query(dry_run)}", method="POST"), f"get {name}")
+    if dry_run:
+        show_prospect(answer, done, as_json)
+    else:
+        _show(answer, f"{done if answer.document.get('changes') else f'was {done} before'}, ", as_json)
 
 
 def _named(body: bytes, name: str | None) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from splitter.cli.asking import asking
-from splitter.cli.changing import create, delete, update_config
+from splitter.cli.changing import create, delete, start, stop, update_config
 from splitter.cli.client import ENDPOINTS, Refused, Server
 from splitter.cli.completing import endpoint_names
 from splitter.cli.flags import SETTINGS
@@ -28,7 +28,7 @@ def endpoints() -> None:
     """Show, make, change, ask and remove the endpoints of a running splitter."""
 
 
-for _command in (create, update_config, delete, query):
+for _command in (create, update_config, delete, query, stop, start):
     endpoints.add_command(_command)
 
 

@@ -107,6 +107,23 @@ def test_an_answer_that_got_lost_leaves_the_outcome_open(api: Api, verb: str, me
     assert f"Whether it was done is not known; `splitter endpoints {look}` shows it" in result.stderr
 
 
+# --- stop, start ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("verb", "done"), [("stop", "stopped"), ("start", "started")])
+def test_stop_and_start(api: Api, verb: str, done: str) -> None:
+    call_of = "POST", f"{ENDPOINTS}/multi-model/config:{verb}"
+    api.answers[call_of] = 200, {**detail(version=3, current=100), "changes": done}
+    result = call("endpoints", verb, "multi-model")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"multi-model v3: {done}, current 100 %\n", "")
+    assert api.asked() == [" ".join(call_of)]
+    api.answers[call_of] = 200, {**detail(version=3, current=100), "changes": ""}
+    assert call("endpoints", verb, "multi-model").stdout == f"multi-model v3: was {done} before, current 100 %\n"
+    api.answers["POST", f"{call_of[1]}?dry_run=true"] = 200, {**detail(version=3, current=100), "dry_run": True, "changes": "", "diff": ""}
+    assert "nothing was changed" in call("endpoints", verb, "multi-model", "--dry-run").stdout
+    assert call("endpoints", verb, "other").exit_code == 1
+
+
 # --- delete -----------------------------------------------------------------------------------------------------------------------
 
 
