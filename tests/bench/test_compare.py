@@ -90,6 +90,17 @@ def test_shares_are_those_of_the_version_with_most_answers(before: Report) -> No
     assert line.after.value == pytest.approx(0.2, abs=0.02)
 
 
+def test_shares_that_were_to_be_the_same_say_nothing_of_the_configuration(before: Report) -> None:
+    assert "configured" not in compare(before, run(2)).text
+
+
+def test_a_run_that_sent_nothing_has_no_errors_to_compare(before: Report) -> None:
+    empty = replace(before, whole=replace(before.whole, count=0, latency=None, service=None), models=(), splits=())
+    found = lines(before, empty)
+    assert ("", "errors") not in found
+    assert found["", "p50"].text.endswith(" -> ? ms, not enough data: it needs 20 requests, there are 9,951 and 0")
+
+
 def test_a_model_of_one_run_only_is_named(before: Report) -> None:
     other = run(2, world=World(shares={"current": 0.9, "third": 0.1}, models={"current": Model(5), "third": Model(5)}))
     found = compare(before, other)
