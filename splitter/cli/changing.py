@@ -9,7 +9,7 @@ from dataclasses import replace
 import click
 
 from splitter.cli.asking import changing, with_body
-from splitter.cli.client import ENDPOINTS, Answer, NoAnswer, Server
+from splitter.cli.client import ENDPOINTS, Answer, NoAnswer, Refused, Server
 from splitter.cli.completing import endpoint_names
 from splitter.cli.dry_run import DRY_RUN, query, show_prospect
 from splitter.cli.flags import SETTINGS
@@ -32,7 +32,12 @@ def create(name: str | None, dry_run: bool, body: bytes, server: Server, as_json
       splitter endpoints create ranking --json '{"config": {"served_entities": [{"name": "v1", "url": "http://127.0.0.1:5001"}]}}'
     """
     named = _named(body, name)
-    answer = _done(lambda: server.ask("POST", ENDPOINTS + query(dry_run), named), "list")
+    try:
+        answer = _done(lambda: server.ask("POST", ENDPOINTS + query(dry_run), named), "list")
+    except Refused as exc:
+        if exc.code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        raise Refused(f"{exc}; here that is `splitter endpoints update-config` and `splitter endpoints delete`", exc.code) from exc
     if dry_run:
         show_prospect(answer, "created", as_json)
     else:

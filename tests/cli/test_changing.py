@@ -107,6 +107,13 @@ def test_an_answer_that_got_lost_leaves_the_outcome_open(api: Api, verb: str, me
     assert f"Whether it was done is not known; `splitter endpoints {look}` shows it" in result.stderr
 
 
+def test_a_name_that_is_taken(api: Api) -> None:
+    api.answers[POST] = 409, {"error_code": "RESOURCE_ALREADY_EXISTS", "message": 'The serving endpoint "x" already exists: change it.'}
+    result = call("endpoints", "create", "--json", BODY)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "`splitter endpoints update-config`" in result.stderr
+
+
 # --- stop, start ------------------------------------------------------------------------------------------------------------------
 
 
