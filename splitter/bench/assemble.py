@@ -54,6 +54,7 @@ def assemble(
     direct = streams(plan, tally, Side.DIRECT, lambda key: _target(plan, key))
     by_model = groups(models)
     endpoint = _endpoint(found, after, first_answers(plan, tally))
+    reported = changes or (reload.changes if reload else ())
     shares = endpoint.shares if endpoint else {}
     return Report(
         setting=setting,
@@ -67,7 +68,7 @@ def assemble(
         direct=tuple(group(name, stream) for name, stream in direct.items()),
         overhead=overheads(plan, models, direct),
         reload=reload,
-        changes=changes_seen(plan, tally, changes, endpoint.version_before if endpoint else "", shares),
+        changes=changes_seen(plan, tally, reported, endpoint.version_before if endpoint else "", shares),
         moments=moments(plan, models, direct, lasted),
     )
 

@@ -39,6 +39,7 @@ class _Kept:
     cpu: float
     lag_p99_ms: float
     lag_limit_ms: float
+    interrupted: bool
 
     @property
     def waited(self) -> float:
@@ -51,13 +52,12 @@ class _Kept:
 
 def validity(
     plan: Plan, tally: Tally, usage: Sequence[Used], measured_s: float, interrupted: bool, faults: Sequence[str] = ()
-) -> Validity:  # fmt: skip
-    """`faults` are sentences of the generators about their own end.
-
-    `measured_s` is less than the plan's when the run was ended early; what ran is judged then."""
+) -> Validity:
+    """`measured_s` is less than the plan's when the run was ended early; what ran is judged then. `faults` are sentences of the generators
+    about their own end."""
     p50, p99, most = (tally.lag.quantile(q) / 1e3 if tally.lag.total else 0.0 for q in (0.5, 0.99, 1.0))
     cpu = max((used.cpu_s / used.wall_s for used in usage if used.wall_s > 0), default=0.0)
-    kept = _Kept(plan, tally, measured_s, cpu, p99, TIMER_FLOOR_MS + MOST_LAG_MS)
+    kept = _Kept(plan, tally, measured_s, cpu, p99, TIMER_FLOOR_MS + MOST_LAG_MS, interrupted)
     reasons = (*faults, *_reasons(kept))
     lasted = max(measured_s, 1e-9)
     return Validity(
@@ -95,7 +95,8 @@ def _reasons(kept: _Kept) -> Iterator[str]:
     if not kept.tally.answered:
         yield f"nothing was answered: {_endings(kept.tally)}"
     if kept.plan.arrival is not Arrival.CLOSED:
-        yield from _missing(kept)
+        if not kept.interrupted:  # the moment of an early end is not known to the request
+            yield from _missing(kept)
         if kept.in_time < LEAST_ACHIEVED:
             yield _behind(kept)
     if kept.lag_p99_ms > kept.lag_limit_ms:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from splitter.bench.plan import ABBA
-from splitter.bench.report import Change, Report
+from splitter.bench.report import Change, Reload, Report
 from splitter.bench.sample import NO_LABEL
 from splitter.bench.tally import Tally
 from tests.bench import simulated
@@ -62,6 +62,13 @@ def test_changes_of_the_reload_are_taken_as_they_are_reported() -> None:
     world = World(version=lambda at: "7" if at < 5 else "8")
     change = Change(4.987, "8", {"current": 0.9, "challenger": 0.1})
     assert simulated.report(world=world, changes=[change]).changes == (change,)
+    reload = Reload((change,), (), restored=True, restore_command="")
+    assert simulated.report(world=world, reload=reload).changes == (change,)
+
+
+def test_a_generator_that_broke_off_makes_the_run_invalid() -> None:
+    report = simulated.report(faults=["generator 2 was ended by signal 9 after 3.1 s"])
+    assert (report.validity.valid, report.validity.reasons) == (False, ("generator 2 was ended by signal 9 after 3.1 s",))
 
 
 def test_another_server_has_no_endpoint_and_no_models() -> None:
