@@ -4,7 +4,7 @@ How many of n independent durations lie at or below the true q-quantile is Binom
 between which two of the durations in order the truth lies, and how likely. Read between the two by a straight line, that is the interval
 of Hutson, "Calculating Nonparametric Confidence Intervals for Quantiles Using Fractional Order Statistics", J. Applied Statistics 26
 (1999). The bootstrap of a quantile, whose distribution is Beta(k, n-k+1) at the k-th duration, leans the other way in the tail: its
-interval of p99 of 1,000 holds the truth in 92.6 % of the cases.
+interval of p99 of 1,000 holds the truth in 92.7 % of the cases.
 
 Durations of neighbours are not independent: a stall hits many. So a duration is in the interval when the share that exceeds it may be
 1-q, judged by the effective size that this very share has over the stretches of the run: Woodruff, "Confidence Intervals for Medians and
