@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 
 import aiohttp
 from yarl import URL
@@ -40,9 +39,13 @@ async def _ask(session: aiohttp.ClientSession, plan: Plan, target: Target) -> st
             status = answer.status
     except TimeoutError:
         raise ProbeFailed(f"{target.url} gave no answer within {plan.timeout_s:g} s. More time: --timeout") from None
+    except aiohttp.ClientConnectorCertificateError as exc:
+        raise ProbeFailed(f"the certificate of {target.url} is not accepted: {exc.certificate_error}") from None
+    except aiohttp.ClientSSLError as exc:  # its number is OpenSSL's, not the system's
+        raise ProbeFailed(f"{target.url} does not speak TLS: {exc.strerror or exc}. Is it http:// there?") from None
     except aiohttp.ClientConnectorError as exc:
         raise ProbeFailed(f"nobody answers at {target.url}: {_reason(exc.os_error)}. Does the server run?") from None
-    except (aiohttp.ClientError, ssl.SSLError, asyncio.IncompleteReadError, OSError) as exc:
+    except (aiohttp.ClientError, asyncio.IncompleteReadError, OSError) as exc:
         raise ProbeFailed(f"{target.url} does not answer as an HTTP server: {exc}") from None
     if status < 400:
         return f"{target.url} answers {status}, a redirection, which is not followed" if status // 100 == 3 else ""

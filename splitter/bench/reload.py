@@ -189,6 +189,8 @@ class ReloadProof:
         seen = sum(self._witness.first_of(move.version) is not None for move in made)
         if self._failure:
             return Check("every move confirmed", False, f"{self._done} of {plural(len(self.moves), 'move')}, then: {self._failure}")
+        if not made:
+            return Check("every move confirmed", False, "the run was over before the first move, so nothing was proved")
         if not seen:
             return Check("every move confirmed", False, f"{plural(len(made), 'move')}, and no answer after one: there is nothing to judge")
         slowest = max(move.answered_s - move.asked_s for move in made)

@@ -21,6 +21,9 @@ from splitter.bench.wording import chance, percent, plural, visible
 LEAST_P = 0.001
 """Of a whole run, whose versions share it: so a right split is called wrong once in a thousand runs."""
 
+_OF_THE_WAY = (502, 503, 504)
+"""What a proxy answers for a model that gave no answer (RFC 9110 §15.6.3 to 15.6.5)."""
+
 _ENDINGS = {
     Ending.REFUSED: "found no connection",
     Ending.CONNECT_TIMEOUT: "got no connection in time",
@@ -111,7 +114,12 @@ class Witness:
             self.lost[_ENDINGS[Ending(ending)]] += 1
 
     def _is_lost(self, seen: _Seen, status: int) -> bool:
-        """An error that no model stands for is splitter's own; one of a model, or of the way to it, is relayed."""
+        """An error that no model stands for is splitter's own. So may one of 502 to 504 be that names a model: it got no answer of that
+        model, and whether the change or the model is to blame cannot be seen from here. Any other is the model's, and relayed."""
+        if seen.model and status in _OF_THE_WAY:
+            self.sent += 1
+            self.lost[f"were answered with {status} on the way to {visible(seen.model)}"] += 1
+            return True
         if seen.model:
             self.failed[f"{visible(seen.model)} {status}"] += 1
             return False
@@ -148,7 +156,7 @@ class Witness:
         errors = ", ".join(f"{count:,} of {what}" for what, count in sorted(self.failed.items()))
         relayed = f"; errors of models, relayed: {errors}" if errors else ""
         if not self.lost:
-            return Check("nothing lost", sent > 0, f"{plural(sent, 'request')}, each answered by a model{relayed}")
+            return Check("nothing lost", sent > 0, f"{plural(sent, 'request')} with the warm-up, each answered by a model{relayed}")
         lost = ", ".join(f"{count:,} {how}" for how, count in sorted(self.lost.items()))
         return Check("nothing lost", False, f"{self.lost.total():,} of {plural(sent, 'request')} lost: {lost}{relayed}")
 
@@ -184,7 +192,7 @@ class Witness:
             least = min(least, (p, text))
             if p < LEAST_P / len(judged):
                 wrong.append(text)
-        fine = f"{plural(len(judged), 'version')}, {plural(self.answered, 'answer')}; the least likely: {least[1]}"
+        fine = f"{plural(len(judged), 'version')}, {plural(self.answered, 'answer')} with the warm-up; the least likely: {least[1]}"
         return Check("shares right within each version", bool(judged) and not wrong, "; ".join(wrong) or (fine if judged else "no answers"))
 
     def _numbers(self, shares: Mapping[str, Mapping[str, float]]) -> Check:

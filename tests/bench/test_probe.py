@@ -36,7 +36,9 @@ async def answering(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
     seen: list[bytes] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
+        head = await reader.read(1)
+        if head != b"\x16":  # the first byte of TLS
+            head += await reader.readuntil(b"\r\n\r\n")
         seen.append(head)
         if b"content-length: 15" in head.lower():
             seen[-1] += await reader.readexactly(15)
@@ -93,6 +95,12 @@ async def test_what_is_no_http() -> None:
     async with answering(b"SSH-2.0-OpenSSH\r\n") as (url, _):
         with pytest.raises(ProbeFailed, match="does not answer as an HTTP server"):
             await probe(plan_for(url))
+
+
+async def test_tls_where_none_is_spoken() -> None:
+    async with answering(said("400 Bad Request")) as (url, _):
+        with pytest.raises(ProbeFailed, match=r"does not speak TLS: .*Is it http:// there\?"):
+            await probe(plan_for(url.replace("http:", "https:")))
 
 
 async def test_no_answer_in_time() -> None:

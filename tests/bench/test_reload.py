@@ -131,6 +131,14 @@ async def test_an_error_that_no_model_gave(scene: Scene, label: Label) -> None:
     assert "1 were answered with 503 by no model" in check(reload, "nothing lost").text
 
 
+@pytest.mark.parametrize("status", [502, 503, 504])
+async def test_a_model_that_was_not_reached_counts_as_lost(scene: Scene, status: int) -> None:
+    scene.spoil = lambda number, sample, label: (sample._replace(status=status), label) if number == 2000 else (sample, label)
+    reload = await scene.whole()
+    assert failing(reload) == ["nothing lost"]
+    assert f"1 were answered with {status} on the way to " in check(reload, "nothing lost").text
+
+
 @pytest.mark.parametrize("version", ["8, 9", "", "new"])
 async def test_not_one_version_in_an_answer(scene: Scene, version: str) -> None:
     scene.spoil = lambda number, sample, label: (sample, label._replace(version=version) if number == 1000 else label)
