@@ -72,13 +72,13 @@ class Handover:
     estate: Estate
 
 
-def start_successor(command: Sequence[str], estate: Estate) -> tuple[subprocess.Popen[bytes], Line]:
-    """Run `command` as the one that is to take over `estate`; returns the process and the line to it.
+def start_successor(command: Sequence[str], estate: Estate) -> tuple[subprocess.Popen[bytes], int, Line]:
+    """Run `command` as the one that is to take over `estate`; returns the process, its pidfd, and the line to it.
 
     In our session and process group: to a shell, a terminal or a service manager it is what we were.
 
     Raises:
-        OSError: it cannot be run.
+        OSError: it cannot be run, and does not.
     """
     ours, theirs = socket.socketpair()
     with theirs:
@@ -93,7 +93,14 @@ def start_successor(command: Sequence[str], estate: Estate) -> tuple[subprocess.
         except OSError:
             ours.close()
             raise
-    return process, Line(ours)
+    try:
+        pidfd = os.pidfd_open(process.pid)
+    except OSError:  # no descriptor is left
+        ours.close()
+        process.kill()
+        process.wait()
+        raise
+    return process, pidfd, Line(ours)
 
 
 def inherited_handover(environ: Mapping[str, str], state_dir: str) -> Handover | None:

@@ -100,14 +100,13 @@ class Upgrade:
             say(f"SIGUSR2 is refused: {why_not}")
             return
         try:
-            self._process, self._line = start_successor(self._command, self._estate)
+            self._process, self._pidfd, self._line = start_successor(self._command, self._estate)
         except OSError as exc:
             say(f"SIGUSR2: {shlex.join(self._command)} cannot be run ({exc.strerror}); this splitter goes on")
             return
         self._stage = _Stage.STARTING
         self._why, self._late = "", f"was not ready within {self._intervals.upgrade:g} s"
         self._limit = time.monotonic() + self._intervals.upgrade
-        self._pidfd = os.pidfd_open(self._process.pid)
         self._crew.watch(self._pidfd, self._on_end)
         self._crew.watch(self._line.sock, self._on_words)
         notify(os.environ, reloading())
@@ -158,7 +157,7 @@ class Upgrade:
             if word == PREPARED and self._stage is _Stage.STARTING:
                 self._stage = _Stage.TAKING
                 self._crew.retire_control()
-            elif word == READY and self._stage is _Stage.TAKING and not self._ends:
+            elif word == READY and self._stage is _Stage.TAKING and not self._ends and not self._why:  # that one was killed: too late
                 self._done()
         if self._line.closed:
             self._crew.unwatch(self._line.sock)

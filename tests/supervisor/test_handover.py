@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +17,9 @@ import pytest
 from splitter.errors import StartError
 from splitter.supervisor.estate import Estate
 from splitter.supervisor.handover import VARIABLE, Line, inherited_handover, start_successor
+from splitter.supervisor.intervals import Intervals
 from splitter.supervisor.lock import Holder, StateLock, holder
+from splitter.supervisor.upgrade import Upgrade
 
 SUCCESSOR = """
 import json, os, sys
@@ -60,10 +64,11 @@ def test_everything_is_handed_over_and_cleared_away_by_whose_it_is(
         saved = os.dup(0)
         os.dup2(stdin.fileno(), 0)
         try:
-            process, line = start_successor(command, estate)
+            process, pidfd, line = start_successor(command, estate)
         finally:
             os.dup2(saved, 0)
             os.close(saved)
+    os.close(pidfd)
     with closing(line.sock), process:
         line.sock.setblocking(True)
         pid, is_ours, address, place, control, listen, fds = json.loads(line.hear()[0])
@@ -158,6 +163,67 @@ def test_a_command_that_cannot_be_run_leaves_nothing_open(estate: Estate) -> Non
     with pytest.raises(OSError, match="no/such/program"):
         start_successor(("/no/such/program",), estate)
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_one_that_cannot_be_watched_is_not_left_behind(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(pid: int) -> int:
+        started.append(pid)
+        raise OSError(errno.EMFILE, "no descriptor is left")
+
+    started: list[int] = []
+    monkeypatch.setattr(os, "pidfd_open", refused)
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(OSError, match="no descriptor"):
+        start_successor((sys.executable, "-c", "import time; time.sleep(60)"), estate)
+    assert os.listdir("/proc/self/fd") == before
+    assert not os.path.exists(f"/proc/{started[0]}")
+
+
+class _Around:
+    """The crew and the supervisor of an upgrade: what it waits for, and what it has asked of them."""
+
+    def __init__(self) -> None:
+        self.calls: dict[socket.socket | int, Callable[[], None]] = {}
+        self.asked: list[str] = []
+
+    def watch(self, source: socket.socket | int, call: Callable[[], None]) -> None:
+        self.calls[source] = call
+
+    def unwatch(self, source: socket.socket | int) -> None:
+        del self.calls[source]
+
+    def retire_control(self) -> None:
+        self.asked.append("retire control")
+
+    def restore_control(self) -> None:
+        self.asked.append("restore control")
+
+    def retire(self) -> None:
+        self.asked.append("retire")
+
+
+PUNCTUAL_AT_LAST = """
+import json, os, socket, time
+socket.socket(fileno=json.loads(os.environ["SPLITTER_HANDOVER"])["line"]).send(b"prepared\\nready\\n")
+time.sleep(60)
+"""
+
+
+def test_what_a_successor_said_before_it_was_killed_for_being_late_does_not_count(estate: Estate) -> None:
+    """It is dead, or will be in a moment: who retired in its favour would leave nobody."""
+    around = _Around()
+    upgrade = Upgrade((sys.executable, "-c", PUNCTUAL_AT_LAST), estate, Intervals(), around, around)  # type: ignore[arg-type]
+    upgrade.begin("")
+    pidfd, line = around.calls
+    assert select.select([line], [], [], 20)[0]
+    upgrade.look(upgrade.deadline)
+    around.calls[line]()
+    assert not upgrade.is_done
+    assert select.select([pidfd], [], [], 20)[0]
+    around.calls[pidfd]()
+    assert around.asked == ["retire control", "restore control"]
+    assert not upgrade.is_pending
+    assert not around.calls
 
 
 def test_it_knows_no_more_than_the_standard_library() -> None:
