@@ -11,7 +11,7 @@ from splitter.bench.groups import failures, group, groups, moments
 from splitter.bench.overheads import overheads
 from splitter.bench.plan import Plan, Side
 from splitter.bench.report import Change, Endpoint, Reload, Report, Setting
-from splitter.bench.streams import Stream, everything, model, streams
+from splitter.bench.streams import Stream, by_size, everything, model, streams
 from splitter.bench.tally import Key, Tally
 from splitter.bench.validity import Used, validity
 from splitter.bench.versions import changes_seen, first_answers, splits_of
@@ -65,7 +65,7 @@ def assemble(
         splits=splits_of(plan, tally, shares, draw),
         differences=differences(by_model),
         failures=failures(plan, tally),
-        direct=tuple(group(name, stream) for name, stream in direct.items()),
+        direct=tuple(group(name, stream) for name, stream in by_size(direct)),
         overhead=overheads(plan, models, direct),
         reload=reload,
         changes=changes_seen(plan, tally, reported, endpoint.version_before if endpoint else "", shares),

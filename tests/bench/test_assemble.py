@@ -24,7 +24,7 @@ def test_the_two_sides_are_never_added_up() -> None:
     plan = simulated.plan(500, 20, (PROXY, CURRENT, CHALLENGER), turns=ABBA)
     report = simulated.report(plan)
     assert report.whole.count == sum(group.count for group in report.models)
-    assert {group.name for group in report.direct} == {"current", "challenger"}
+    assert [group.name for group in report.direct] == ["current", "challenger"]
     assert report.validity.scheduled == report.whole.count + sum(group.count for group in report.direct)
     assert [cost.model for cost in report.overhead] == ["", "current", "challenger"]
 
