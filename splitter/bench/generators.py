@@ -47,6 +47,8 @@ class Usage(NamedTuple):
 class Generators:
     """`async with Generators(plan)`, `start`, `batches` until they end. Leaving the block ends the processes.
 
+    `stop` may be called at any time.
+
     `usage` is that of the processes which came to their end, and `failures` are sentences about those which did not, or which met a
     limit of this machine: both are complete after `batches`.
     """
@@ -60,6 +62,7 @@ class Generators:
         self._readers: list[asyncio.Task[None]] = []
         self._batches: asyncio.Queue[Batch | None] = asyncio.Queue()
         self._usage: dict[int, Usage] = {}
+        self._has_stopped = False
         self.failures: list[str] = []
 
     @property
@@ -100,6 +103,8 @@ class Generators:
         for number, process in enumerate(self._processes):
             _tell(process, Kind.GO, MOMENT.pack(zero))
             self._readers.append(asyncio.ensure_future(self._read(number)))
+        if self._has_stopped:
+            self.stop()
         return zero
 
     async def batches(self) -> AsyncIterator[Batch]:
@@ -114,6 +119,7 @@ class Generators:
 
     def stop(self) -> None:
         """End early: nothing more is sent, and what is under way may end within its time limit. `batches` goes on until then."""
+        self._has_stopped = True  # also for processes that are only just being started
         for process in self._processes:
             _tell(process, Kind.STOP)
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from splitter.bench.connection import Address, Connection, Dialler, Owner
 from splitter.bench.wire import Heads
-from tests.bench.engine import eventually, target
+from tests.bench.engine import target
 
 REFUSED: Address = (int(socket.AF_INET), ("127.0.0.1", 1))
 TAKEN: Address = (int(socket.AF_INET), ("127.0.0.1", 2))
@@ -21,8 +21,10 @@ class Line:
 
     async def sock_connect(self, sock: socket.socket, where: tuple[str, int]) -> None:
         self.called.append(where[1])
+        is_second = self.called.count(1) == 2
+        await asyncio.sleep(0)
         if where == REFUSED[1]:
-            if self.called.count(1) == 2:
+            if is_second:
                 await self.refuse.wait()
             raise ConnectionRefusedError
 
@@ -38,7 +40,6 @@ async def test_the_order_that_one_finds_leaves_another_who_is_dialling_his_own()
     async with asyncio.timeout(5):
         first, second = (asyncio.create_task(dialler.open(nobody, 5.0)) for _ in range(2))
         assert isinstance(await first, Connection)
-        await eventually(lambda: line.called.count(1) == 2)
         line.refuse.set()
         assert isinstance(await second, Connection)
         await dialler.open(nobody, 5.0)

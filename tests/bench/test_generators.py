@@ -117,6 +117,18 @@ async def test_a_run_can_be_stopped_in_its_warm_up() -> None:
         assert all(sample.intended < 0 for sample in samples)
 
 
+async def test_a_run_can_be_stopped_while_it_starts() -> None:
+    """The processes are not there yet, so nobody can be told: they are when they come."""
+    plan = replace(make_plan(closed_port(), seconds=60.0, connections=2), processes=2)
+    async with asyncio.timeout(15), Generators(plan) as generators:
+        starting = asyncio.create_task(generators.start())
+        await asyncio.sleep(0)
+        generators.stop()
+        await starting
+        assert [batch async for batch in generators.batches()] == []
+        assert len(generators.usage) == 2
+
+
 async def test_a_server_that_is_not_there_is_counted_and_does_not_end_the_run() -> None:
     plan = make_plan(closed_port(), connections=4)
     samples, generators = await ran(plan)
