@@ -32,7 +32,7 @@ async def test_a_fair_run_holds(scene: Scene) -> None:
     assert [row.shares["challenger"] for row in scene.api.rows] == [10, 50, 90, 0, 100, 10]
     assert [change.version for change in reload.changes] == ["8", "9", "10", "11", "12"]
     assert reload.changes[2].shares == {"current": 1.0, "challenger": 0.0}
-    assert check(reload, "nothing lost").text == f"{scene.sent:,} requests, each answered by a model"
+    assert check(reload, "nothing lost").text == f"{scene.sent:,} requests with the warm-up, each answered by a model"
     assert check(reload, "every move confirmed").text == "5 moves, each confirmed within 20 ms by every worker"
 
 
