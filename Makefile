@@ -26,9 +26,10 @@ demo: $(RUN_STAMP) ## two model servers, splitter in front of them, some traffic
 # tests share a splitter that runs.
 test: $(DEV_STAMP) ## the tests, four at once; TEST_FLAGS="-k split" for some of them, "-n 0" for one after another
 	@status=0; $(BIN)/python -m pytest -n 4 --dist loadfile $(TEST_FLAGS) || status=$$?; \
-	echo "not run: the long proofs (1200 edits, 100 HUPs and 1000 PUTs beside traffic, kills of everything): make proof"; \
+	echo "not run: the long proofs (1200 edits, 100 HUPs and 1000 PUTs beside traffic, kills of everything, the intervals of 2000 bench runs): make proof"; \
 	echo "not run: real MLflow model servers: make test-real"; \
 	echo "not run: benchmarks against nginx: make bench"; \
+	{ command -v wrk && command -v hey; } >/dev/null || echo "not run: splitter bench beside wrk and hey, for want of them: apt install wrk hey"; \
 	command -v promtool >/dev/null || echo "not run: Prometheus' checks of rules, queries and pages, for want of promtool: make check-contrib"; \
 	command -v systemd-analyze >/dev/null || echo "not run: systemd's check of the units in contrib/systemd, for want of systemd-analyze"; \
 	PATH=$$PATH:/usr/sbin:/usr/local/sbin command -v nginx >/dev/null || echo "not run: the server of docs/how-to/nginx.md, for want of nginx: apt install nginx-light"; \

@@ -163,6 +163,8 @@ class Answering(asyncio.Protocol):
         name, status, delay_s = self._server.choose()
 
         def answer() -> None:
+            if self._transport.is_closing():  # wrk and hey go in the middle of their last requests
+                return
             self._answer(status, f"served-model-name: {name}\r\n" if name else "")
             self._server.seen.took_ms.setdefault(name, []).append((monotonic() - began) * 1e3)
 
