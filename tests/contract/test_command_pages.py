@@ -30,19 +30,21 @@ from tests.process.serving import ROOT, serve
 SHIPPED = (ROOT / "config/multi-model.yaml").read_text()
 README = (ROOT / "README.md").read_text()
 TOUR = README.partition("\n## A tour of five minutes\n")[2].partition("\n## ")[0]
+LOAD_TEST = README.partition("\n## Load test it\n")[2].partition("\n## ")[0]
 CLI = (ROOT / "docs/cli.md").read_text()
 
 RAN_ELSEWHERE = {
     "docs/api.md": "tests/controlplane/api/test_docs.py",
     "docs/clients.md": "tests/contract/test_clients_page.py",
     "docs/how-to/first-canary.md": "tests/contract/test_first_canary_page.py",
+    "docs/how-to/load-test.md": "tests/contract/test_load_test_page.py",
     "docs/how-to/nginx.md": "tests/contrib/test_nginx.py",
     "docs/how-to/roll-back.md": "tests/contract/test_roll_back_page.py",
     "docs/how-to/upgrade.md": "tests/process/test_upgrade.py",
 }
 NOT_RUN = {
     "CONTRIBUTING.md": "make",
-    "benchmarks/README.md": "benchmarks take minutes, and need nginx",
+    "benchmarks/README.md": "benchmarks take minutes, and need nginx; its first command is run by test_load_test_page.py",
     "docs/how-to/systemd.md": "a machine of its own, root and systemd; tests/contrib/test_systemd.py reads the units",
     "docs/access-log.md": "each serves until it is ended; tests/process/test_access_log.py does that",
     "docs/reference/cli.md": "made from the help texts; they are parsed below",
@@ -109,7 +111,7 @@ def test_the_commands_that_ask(tmp_path: Path) -> None:
 
 def test_every_command_of_the_page_is_run_or_named() -> None:
     before = [command for command, _ in console(CLI.partition("\n## Commands that ask a running splitter\n")[0])]
-    run = [command for title in ("validate", "init", "schema") for command, _ in console(section(title))]
+    run = [command for title in ("validate", "init", "schema", "bench") for command, _ in console(section(title))]
     assert [command for command in before if command not in run] == list(NOT_RUN_IN_CLI)
 
 
@@ -193,7 +195,8 @@ def test_every_page_with_commands_is_run_or_named() -> None:
     assert set(pages_with_commands()) <= {"README.md", "docs/cli.md", *RAN_ELSEWHERE, *NOT_RUN}
     for test in RAN_ELSEWHERE.values():
         assert (ROOT / test).exists()
-    assert [command for command, _ in console(README.replace(TOUR, ""))] == ["make demo", "make test"], "which .ci/run runs"
+    others = README.replace(TOUR, "").replace(LOAD_TEST, "")  # which test_load_test_page.py types
+    assert [command for command, _ in console(others)] == ["make demo", "make test"], "which .ci/run runs"
 
 
 def shown_commands() -> list[str]:
@@ -205,11 +208,13 @@ def shown_commands() -> list[str]:
 @pytest.mark.parametrize("command", shown_commands())
 def test_every_command_that_is_shown_can_be_called_so(command: str) -> None:
     """Also those that cannot be run here: their words, flags and values are those of the command."""
-    words = shlex.split(re.sub(r"\$\([^)]*\)", "a=1 b=rest", command), comments=True)[1:]
+    words = shlex.split(re.sub(r"\$\([^)]*\)", "a=1 b=rest", command.replace("\\\n", " ")), comments=True)[1:]
     words = words[: next((index for index, word in enumerate(words) if word in ("|", ">")), len(words))]
     found: click.Command = cli.commands
     while isinstance(found, click.Group):
-        inner = found.get_command(click.Context(found), words.pop(0))
+        inner = found.get_command(click.Context(found), words[0])
+        words = words[1:] if inner else words
+        inner = inner or found.get_command(click.Context(found), "run")  # `bench URL` is short for `bench run URL`
         assert inner is not None
         found = inner
     found.make_context("splitter", words)
