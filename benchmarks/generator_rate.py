@@ -24,7 +24,10 @@ from splitter.telemetry.hdr import Histogram
 RATES = (500, 2_000, 8_000, 15_000, 20_000)
 WARM_UP_S = 0.5
 TIMEOUT_S = 5.0
-HEADINGS = ("requests/s", "sent/s", "lag p50 ms", "lag p99 ms", "lag max ms", "service p50 ms", "service p99 ms", "CPU", "errors")
+HEADINGS = (
+    *("requests/s", "sent/s", "lag p50 ms", "lag p99 ms", "lag max ms", "service p50 ms", "service p99 ms"),
+    *("reads late p99 ms", "CPU", "errors"),
+)
 BODIES = tuple(b'{"dataframe_records": [{"number": %d, "amount": 12.5}]}' % number for number in range(1000))
 
 
@@ -58,8 +61,9 @@ async def measure(made: Plan, cores: Cores, rest: set[int]) -> tuple[str, ...]:
     service = Histogram.union(cell.service for cell in tally.cells.values())
     times = [tally.lag.quantile(q) for q in (0.5, 0.99, 1.0)] + [service.quantile(q) for q in (0.5, 0.99)]
     cpu = max(usage.cpu_s / usage.wall_s for usage in generators.usage)
+    late = max(usage.late_p99_s for usage in generators.usage) * 1000
     errors = sum(cell.errors for cell in tally.cells.values())
-    return (f"{tally.sent / made.duration_s:,.0f}", *(f"{time / 1000:.3f}" for time in times), f"{cpu:.0%}", f"{errors}")
+    return (f"{tally.sent / made.duration_s:,.0f}", *(f"{time / 1000:.3f}" for time in times), f"{late:.3f}", f"{cpu:.0%}", f"{errors}")
 
 
 def _row(cells: Sequence[str]) -> str:

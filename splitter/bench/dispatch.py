@@ -85,7 +85,9 @@ class Dispatch:
         self._samples = bytearray()
         self._zero = 0.0
         self._turn: SideState | None = None
+        self._is_warming_up = True
         self._ceased = False
+        self._dialling = 0
         self._tick: asyncio.TimerHandle | None = None
         self.look: Callable[[float], None] = _nothing  # what has come due is sent between two answers too
         self.notes: set[str] = set()
@@ -109,10 +111,7 @@ class Dispatch:
     def cease(self) -> None:
         """Send nothing more; what still waits was never sent."""
         self._ceased = True
-        now = monotonic()
-        for side in self._sides.values():
-            while side.waiting:
-                self._unsent(side.waiting.popleft(), now)
+        self._give_up_waiting()
 
     async def close(self) -> None:
         """End every connection. What is under way is not accounted for: wait until nothing `is_under_way`."""
@@ -127,7 +126,8 @@ class Dispatch:
 
     @property
     def is_waiting(self) -> bool:
-        return any(side.waiting for side in self._sides.values())
+        """Whether something is due that is not sent yet: it waits for its turn, or for the connection that is being opened for it."""
+        return self._dialling > 0 or any(side.waiting for side in self._sides.values())
 
     @property
     def is_under_way(self) -> bool:
@@ -147,9 +147,22 @@ class Dispatch:
 
     def due(self, due: Due, at: float) -> None:
         """A request of the schedule, whose moment was `at` by CLOCK_MONOTONIC."""
+        if self._is_warming_up and due.at >= 0:
+            self._begin_to_measure()
         side = self._lanes[due.target].side
         if side.waiting or side.under_way >= side.limit or not self._start(due, at):
             side.waiting.append(due)
+
+    def _begin_to_measure(self) -> None:
+        """What is left over of the warm-up is not sent: it would stand before every request that is measured."""
+        self._is_warming_up = False
+        self._give_up_waiting()
+
+    def _give_up_waiting(self) -> None:
+        now = monotonic()
+        for side in self._sides.values():
+            while side.waiting:
+                self._unsent(side.waiting.popleft(), now)
 
     def turn(self, turn: Round, at: float) -> None:
         """In a closed loop: from now on the connections of this side send, each when its last answer came; those of the other do not."""
@@ -208,6 +221,7 @@ class Dispatch:
     async def _open_for(self, lane: Lane, due: Due, since: float) -> None:
         """A connection for one request: it fails with it. The time that connecting takes is the server's, not the generator's lag."""
         began = monotonic()
+        self._dialling += 1
         try:
             connection = await lane.open(self, self._limit_s)
         except OSError as exc:
@@ -215,6 +229,8 @@ class Dispatch:
             lane.side.under_way -= 1
             self._no_connection(lane, due, began, began - since, exc)
             return
+        finally:
+            self._dialling -= 1
         if self._ceased:
             lane.side.under_way -= 1
             lane.ready.append(connection)

@@ -36,10 +36,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a generator says at its end: CPU time of the measured time and how long that was, in seconds, and sentences for the user."""
+    """What a generator says at its end: see `generators.Usage`, and sentences for the user."""
 
     cpu_s: float
     wall_s: float
+    late_p99_s: float
     notes: tuple[str, ...]
 
 

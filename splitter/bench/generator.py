@@ -12,6 +12,7 @@ import pickle
 import resource
 import sys
 from contextlib import suppress
+from random import Random
 from time import monotonic, process_time
 from typing import cast
 
@@ -19,8 +20,8 @@ import orjson
 import uvloop
 
 from splitter.bench.dispatch import Dispatch
-from splitter.bench.frames import MOMENT, FrameReader, Job, Kind, batch, frame
-from splitter.bench.pacing import Pace
+from splitter.bench.frames import MOMENT, Account, FrameReader, Job, Kind, batch, frame
+from splitter.bench.pacing import Pace, Watch
 from splitter.bench.plan import Arrival
 from splitter.bench.schedule import Due, Round, arrivals, rounds
 
@@ -91,6 +92,7 @@ class Run:
             self._pace = Pace(loop, rounds(job.plan), self._dispatch.turn)
         else:
             self._pace = Pace(loop, arrivals(job.plan, job.process), self._dispatch.due)
+        self._watch = Watch(loop, Random(f"{job.plan.seed}:{job.process}:watch"))  # noqa: S311  # nothing secret
         self._labels_told = 1  # the parent knows NO_LABEL
         self._next_batch: asyncio.TimerHandle | None = None
 
@@ -110,13 +112,17 @@ class Run:
         self._tell()
         await self._stopped(zero)
         began, cpu = monotonic(), process_time()
+        self._watch.start()
         await self._stopped(zero + self._plan.duration_s)
+        self._watch.stop()
         wall_s, cpu_s = monotonic() - began, process_time() - cpu
         if not self._orders.stopped.is_set():
             self._pace.catch_up(monotonic())
         self._pace.stop()
         await self._end()
-        self._account(cpu_s, wall_s)
+        late = self._watch.late
+        late_p99_s = late.quantile(0.99) / 1e6 if late.total else 0.0
+        self._account(Account(cpu_s, wall_s, late_p99_s, tuple(sorted(self._dispatch.notes))))
 
     async def _stopped(self, until: float) -> None:
         """Wait until then, or for STOP."""
@@ -149,11 +155,11 @@ class Run:
             self._outlet.write(Kind.BATCH, batch(samples, labels[self._labels_told :]))
             self._labels_told = len(labels)
 
-    def _account(self, cpu_s: float, wall_s: float) -> None:
+    def _account(self, account: Account) -> None:
         if self._next_batch is not None:
             self._next_batch.cancel()
         self._tell_now()
-        self._outlet.write(Kind.DONE, orjson.dumps([cpu_s, wall_s, sorted(self._dispatch.notes)]))
+        self._outlet.write(Kind.DONE, orjson.dumps(account))
 
 
 async def serve() -> None:

@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 import orjson
 
 from splitter.bench.connection import Address, resolve
-from splitter.bench.frames import HEADER, MOMENT, Job, Kind, frame, read_batch
+from splitter.bench.frames import HEADER, MOMENT, Account, Job, Kind, frame, read_batch
 from splitter.bench.plan import Plan
 from splitter.bench.sample import NO_LABEL, Label, Sample
 
@@ -38,10 +38,12 @@ class Batch(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """Of one process: CPU seconds in the measured time, and how long that was."""
+    """Of one process: CPU seconds in the measured time, and how long that was. `late_p99_s` is how late it came to read answers: the p99 of
+    moments drawn at random. A generator that cannot keep up shows there, and not in its send lag, since it finds no connection free."""
 
     cpu_s: float
     wall_s: float
+    late_p99_s: float
 
 
 class Generators:
@@ -148,9 +150,9 @@ class Generators:
                 samples, new = read_batch(payload)
                 labels += new
                 self._batches.put_nowait(Batch(number, samples, labels))
-            cpu_s, wall_s, notes = orjson.loads(payload)
-            self._usage[number] = Usage(cpu_s, wall_s)
-            self.failures += notes
+            account = Account(**orjson.loads(payload))
+            self._usage[number] = Usage(account.cpu_s, account.wall_s, account.late_p99_s)
+            self.failures += account.notes
         except asyncio.IncompleteReadError:
             self.failures.append(f"generator process {number} ended before its time: {await self._last_words(number)}")
         finally:

@@ -12,13 +12,18 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from math import inf
+from random import Random
 from time import CLOCK_MONOTONIC, monotonic
 from typing import Generic, Protocol, TypeVar
+
+from splitter.telemetry.hdr import Histogram
 
 EARLY_S = 50e-6
 """How much earlier than due to wake up: about what waking takes."""
 _QUIET_S = 10 * EARLY_S
 """Only before a pause of this length is it worth it: spinning takes at most a tenth of a core, and answers hardly ever wait for it."""
+WATCH_S = 0.01
+"""The mean distance of two looks at the loop's lateness."""
 _TFD_NONBLOCK = os.O_NONBLOCK
 _TFD_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _TFD_TIMER_ABSTIME = 1
@@ -88,6 +93,34 @@ class LoopAlarm:
 def new_alarm(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> Alarm:
     """The best one that this system has."""
     return KernelAlarm(loop, callback) if sys.platform == "linux" else LoopAlarm(loop, callback)
+
+
+class Watch:
+    """How late the loop comes to what has happened: an answer that arrived is read as late as that, and looks slower by it.
+
+    The send lag does not show it, since a generator that cannot keep up finds no connection free. So moments are drawn, at random lest they
+    keep step with the load, and it is noted how much later the loop had come to them (`late`, in microseconds).
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, draw: Random) -> None:
+        self._draw = draw.random
+        self._alarm = new_alarm(loop, self._woken)
+        self._at = inf
+        self.late = Histogram()
+
+    def start(self) -> None:
+        self._set()
+
+    def stop(self) -> None:
+        self._alarm.close()
+
+    def _set(self) -> None:
+        self._at = monotonic() + WATCH_S * (0.5 + self._draw())
+        self._alarm.set(self._at)
+
+    def _woken(self) -> None:
+        self.late.record(int((monotonic() - self._at) * 1e6))
+        self._set()
 
 
 class Timed(Protocol):

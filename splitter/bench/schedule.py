@@ -95,6 +95,8 @@ def _inverted(stages: Sequence[Stage], marks: Iterator[float]) -> Iterator[float
 def _until(amount: float, rate: float, slope: float, seconds: float) -> float:
     """Seconds until rate·t + slope·t²/2 reaches `amount`. In this form of the root nothing cancels, and a slope of 0 is no case of its
     own; a falling rate may end at 0, where rounding would give the root of less than that."""
+    if amount <= 0:  # at the very beginning, where the rate may be 0 as well
+        return 0.0
     return min(2 * amount / (rate + math.sqrt(max(0.0, rate * rate + 2 * slope * amount))), seconds)
 
 

@@ -180,6 +180,21 @@ async def test_what_waits_at_the_end_is_unsent() -> None:
         assert not made.dispatch.is_under_way
 
 
+async def test_what_is_left_of_the_warm_up_does_not_stand_before_what_is_measured() -> None:
+    async with scene() as made:
+        for at in (-0.3, -0.2, -0.1):
+            made.dispatch.due(Due(at, 0, 0), monotonic())
+        peer = await made.peer()
+        await peer.request()
+        made.send()
+        assert [(sample.ending, sample.intended < 0) for sample in made.samples] == [(Ending.UNSENT, True)] * 2
+        peer.send(OK)
+        await peer.request()
+        peer.send(OK)
+        samples = await made.ended(4)
+        assert [(sample.ending, sample.intended < 0) for sample in samples[2:]] == [(Ending.ANSWERED, True), (Ending.ANSWERED, False)]
+
+
 async def test_a_connection_that_comes_after_the_end_sends_nothing() -> None:
     async with scene() as made:
         peer = await made.peer()
@@ -191,6 +206,20 @@ async def test_a_connection_that_comes_after_the_end_sends_nothing() -> None:
         again = await made.peer()
         await made.dispatch.close()
         await again.closed_by_client()
+
+
+async def test_what_waits_for_its_own_connection_waits() -> None:
+    """So a run does not end before it is sent."""
+    async with scene() as made:
+        peer = await made.peer()
+        peer.close()
+        await eventually(lambda: not made.idle)
+        made.send()
+        await asyncio.sleep(0)
+        assert made.dispatch.is_waiting
+        again = await made.peer()
+        await again.request()
+        assert not made.dispatch.is_waiting
 
 
 # --- one request, one sending ---------------------------------------------------------------------------------------------------

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from math import inf
+from random import Random
 from time import monotonic, process_time
 
 import pytest
 import pytest_asyncio
 
-from splitter.bench.pacing import Alarm, KernelAlarm, LoopAlarm, Pace
+from splitter.bench.pacing import Alarm, KernelAlarm, LoopAlarm, Pace, Watch
 from splitter.bench.schedule import Due
 from tests.bench.engine import eventually
 
@@ -110,6 +112,19 @@ async def test_a_pace_that_was_stopped_sends_nothing_more(sent: MakeSent) -> Non
     await asyncio.sleep(0.05)
     made.pace.catch_up(monotonic())
     assert len(made.found) == count
+
+
+async def test_a_watch_sees_how_late_the_loop_comes_to_what_happened() -> None:
+    watch = Watch(asyncio.get_running_loop(), Random(1))
+    watch.start()
+    await eventually(lambda: watch.late.total >= 3)
+    free = watch.late.minimum
+    held = watch.late.total
+    time.sleep(0.1)  # noqa: ASYNC251 - the loop is to be held up
+    await eventually(lambda: watch.late.total > held)
+    watch.stop()
+    assert watch.late.maximum >= 80_000
+    assert free < 20_000
 
 
 async def test_a_pace_at_its_end_and_one_before_a_pause_sleep(sent: MakeSent) -> None:

@@ -39,6 +39,10 @@ def test_a_constant_schedule_has_as_many_requests_as_the_rate_has_area_below_it(
     assert abs(len(found) - total(stages)) <= 0.5 + 1e-6
 
 
+def test_a_request_may_be_due_where_a_ramp_from_nothing_begins() -> None:
+    assert list(moments(plan_of((Stage(1.0, 0.0, 1.0), Stage(2.0, 0.0, 1.0))), 0)) == [1.0]
+
+
 @given(STAGES)
 def test_the_kth_request_is_where_the_area_is_k_and_a_half(stages: tuple[Stage, ...]) -> None:
     for number, at in enumerate(moments(plan_of(stages), 0)):
