@@ -15,12 +15,13 @@ _LOOK_BACK_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """The whole slices that ended just now: milliseconds, requests per second. None where there were no requests."""
+    """The whole slices that ended just now: milliseconds, requests per second. None where there were no requests. The rate is that of
+    both sides, all else is the proxy's only."""
 
     rate: float
     p50: float | None
     p99: float | None
-    models: tuple[tuple[str, float], ...]  # share of each, the largest first; the proxy's side only
+    models: tuple[tuple[str, float], ...]  # share of each, the largest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +69,21 @@ def errors(now: Progress) -> str:
 def _recent(plan: Plan, elapsed_s: float, tally: Tally) -> Recent | None:
     """Requests are counted in the slice that they were due in, so the last one is not complete before its time is over."""
     last = plan.slice_of(elapsed_s) - (elapsed_s < plan.duration_s)
-    first = max(0, last + 1 - max(1, round(_LOOK_BACK_S / plan.slice_s)))
+    # Of sides that take turns, one round of turns has all.
+    first = max(0, last + 1 - max(len(plan.turns), round(_LOOK_BACK_S / plan.slice_s)))
     if last < first:
         return None
     latency = Histogram()
     models: Counter[str] = Counter()
+    requests = 0
     for key, cell in tally.cells.items():
         if first <= key.slice <= last:
-            latency.merge(cell.latency)
-            if key.model and plan.targets[key.target].side is Side.PROXY:
+            requests += cell.count
+            if plan.targets[key.target].side is Side.PROXY:
+                latency.merge(cell.latency)
                 models[key.model] += cell.count
+    per_second = requests / ((last + 1 - first) * plan.slice_s)
     if not latency.total:
-        return Recent(0.0, None, None, ())
-    shares = tuple((name, count / models.total()) for name, count in models.most_common())
-    seconds = (last + 1 - first) * plan.slice_s
-    return Recent(latency.total / seconds, latency.quantile(0.5) / 1e3, latency.quantile(0.99) / 1e3, shares)
+        return Recent(per_second, None, None, ())
+    shares = tuple((name, count / models.total()) for name, count in models.most_common() if name)
+    return Recent(per_second, latency.quantile(0.5) / 1e3, latency.quantile(0.99) / 1e3, shares)

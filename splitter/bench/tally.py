@@ -34,14 +34,14 @@ class Fate(NamedTuple):
 
     @property
     def is_error(self) -> bool:
-        """No whole answer, or one of 4xx or 5xx."""
-        return self.ending is not Ending.ANSWERED or self.status >= 400
+        """No whole answer, or one that is not 2xx: a redirection is not followed, so whoever is redirected has got nothing."""
+        return self.ending is not Ending.ANSWERED or self.status // 100 != 2
 
 
 @dataclass(slots=True)
 class Cell:
-    """Durations in microseconds: `latency` from the intended moment, `service` from the actual one; every request is in both.
-    `first_s` is when the first of its requests was done."""
+    """Durations in microseconds: `latency` from the intended moment, `service` from the actual one. Every request is in `latency`, and
+    in `service` every one that was sent. `first_s` is when the first of its requests was done."""
 
     latency: Histogram = field(default_factory=Histogram)
     service: Histogram = field(default_factory=Histogram)
@@ -96,7 +96,6 @@ class Tally:
             if cell is None:
                 cell = near[where] = self._cell(min(slice_, last), target, labels[label])
             cell.latency.record(int((done - intended) * 1e6))
-            cell.service.record(int((done - sent) * 1e6))
             if done < cell.first_s:
                 cell.first_s = done
             how = (ending, status, has_retry_after)
@@ -108,6 +107,7 @@ class Tally:
             if ending == unsent:
                 self.waited += 1
                 continue
+            cell.service.record(int((done - sent) * 1e6))
             record_lag(int(lag * 1e6))
             self.sent += 1
             self.in_time += sent <= end_s

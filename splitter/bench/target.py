@@ -11,7 +11,10 @@ from splitter.bench.plan import Side, Target
 
 _PORTS = {"http": 80, "https": 443}
 _INVOCATIONS = "/invocations"
-_ENDPOINT = re.compile(r"(?P<prefix>.*)/serving-endpoints/(?P<name>[^/]+)(/served-models/(?P<model>[^/]+)/invocations|/invocations|(?P<end>/?))")
+_ENDPOINT = re.compile(
+    r"(?P<prefix>.*)/serving-endpoints/(?P<name>[^/]+)"
+    r"(/served-models/(?P<model>[^/]+)/invocations|/invocations|(?P<end>/?))"
+)  # fmt: skip
 
 
 class TargetRefused(BenchError):

@@ -18,7 +18,7 @@ from splitter.bench.connection import resolve
 from splitter.bench.dispatch import Dispatch
 from splitter.bench.plan import Arrival, Plan, Side
 from splitter.bench.sample import Ending, Label, Sample
-from splitter.bench.schedule import Round
+from splitter.bench.schedule import Due, Round
 from tests.bench.engine import OK, Peer, Scene, closed_port, eventually, make_plan, responders, scene, target
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from splitter.bench.plan import Arrival
-from splitter.bench.report import Estimate, Group, Quantiles, Report
-from splitter.bench.statistics.quantiles import less
+from splitter.bench.report import Difference, Estimate, Group, Quantiles, Report
+from splitter.bench.statistics.quantiles import NEEDED, less
 from splitter.bench.statistics.splits import exact_binomial
 from splitter.bench.summary.layout import ascii_only, row, sentence
-from splitter.bench.wording import duration, percent, percent_span, plural, span
+from splitter.bench.wording import duration, percent, percent_span, plural, quantile_name, span
 
 _TOO_FEW = "too few"
 _SURE = 0.05
@@ -71,9 +71,23 @@ def differences(report: Report) -> Iterator[str]:
     other = report.differences[0].other
     yield f"Beside {ascii_only(other)}, to which most requests went"
     for model, found in groupby(report.differences, key=lambda difference: difference.model):
-        for difference in found:
-            yield from sentence(ascii_only(difference.text), hang="    ")
+        each = list(found)
+        for difference in each:
+            if difference.estimate is not None:
+                yield from sentence(ascii_only(difference.text), hang="    ")
+        yield from _unsaid([difference for difference in each if difference.estimate is None], groups[model], groups[other])
         yield from sentence(ascii_only(_errors(groups[model], groups[other])), hang="    ")
+
+
+def _unsaid(differences: Sequence[Difference], group: Group, other: Group) -> Iterator[str]:
+    """Quantiles of which nothing can be said, in one sentence if it is for want of answers."""
+    if len(differences) == 1:
+        yield from sentence(ascii_only(differences[0].text), hang="    ")
+    elif differences:
+        where = " and ".join(quantile_name(difference.quantile) for difference in differences)
+        needed = f"{NEEDED[differences[0].quantile]:,}"
+        counts = f"{group.name} has {group.count:,}, {other.name} {other.count:,}"
+        yield from sentence(ascii_only(f"not enough data at {where}, which begin to need {needed} answers of each: {counts}"), hang="    ")
 
 
 def _errors(group: Group, other: Group) -> str:
@@ -102,6 +116,10 @@ def overhead(report: Report) -> Iterator[str]:
         yield from row(label, [value for value, _ in cells], _OVERHEAD_WIDTHS)
         yield from _spans([between for _, between in cells], _OVERHEAD_WIDTHS)
     pairs = max(found.pairs for found in report.overhead)
+    if len(report.overhead) > 2:
+        yield from sentence(
+            "a percentile of all requests can fall between two models, as chance has it: the rows of the models tell more"
+        )
     yield from sentence(f"proxied less direct, from {plural(pairs, 'pair')} of neighbouring rounds in this run")
 
 

@@ -17,13 +17,14 @@ _WRONG = 0.001
 
 def shares(report: Report) -> Iterator[str]:
     """A table for each version, or a line where there are many."""
-    if not report.splits:
+    splits = [split for split in report.splits if len(split.shares) > 1 or split.p is not None]  # of one model nothing is to be said
+    if not splits:
         return
-    odd = _ODD / len(report.splits)  # of twenty right splits one would look odd at 0.05
-    if len(report.splits) > _AT_LENGTH:
-        yield from _short(report.splits, odd)
+    odd = _ODD / len(splits)  # of twenty right splits one would look odd at 0.05
+    if len(splits) > _AT_LENGTH:
+        yield from _short(splits, odd)
         return
-    for number, split in enumerate(report.splits):
+    for number, split in enumerate(splits):
         if number:
             yield ""
         version = f", version {ascii_only(split.version)}" if split.version else ""
