@@ -10,11 +10,11 @@ from importlib.resources import files
 from splitter.bench.page import facts, outcome, sections
 from splitter.bench.page.figure import Figure, figure
 from splitter.bench.page.latency_plot import latency_figure
-from splitter.bench.page.markup import Markup, joined, tag
+from splitter.bench.page.markup import NOTHING, Markup, joined, tag
 from splitter.bench.page.names import title
 from splitter.bench.page.reading import HOW_TO_READ
 from splitter.bench.page.share_plot import share_figure
-from splitter.bench.page.time_plots import errors_over_time, latency_over_time, rate_over_time, slices_table
+from splitter.bench.page.time_plots import changes_said, errors_over_time, latency_over_time, rate_over_time, slices_table
 from splitter.bench.report import Report
 
 Section = tuple[str, str, Markup]
@@ -39,7 +39,7 @@ def document(report: Report) -> str:
     top = tag(
         "header",
         tag("h1", heading),
-        tag("p", f"splitter bench, {report.setting.method} {report.setting.url}, {report.setting.started}", class_="soft"),
+        tag("p", f"splitter bench of {report.setting.method} {report.setting.url}", tag("br"), report.setting.started, class_="soft"),
         facts.verdict(report),
         facts.key_figures(report),
         facts.in_short(report),
@@ -58,23 +58,23 @@ def policy(style: str, script: str) -> str:
 def _sections(report: Report) -> Iterator[Section]:
     yield "latency", "Latency", joined((_drawn(latency_figure(report)), sections.latency_table(report)))
     yield "thresholds", "Thresholds", outcome.thresholds(report)
-    yield "models", "Models", sections.models(report) if report.models else Markup()
+    yield "models", "Models", sections.models(report) if report.models else NOTHING
     yield "time", "Over time", _over_time(report)
     yield "shares", "Shares against the configured ones", sections.shares(report)
     yield "cost", "The proxy's own cost", sections.overhead(report)
     yield "changes", "Reload under load" if report.reload else "Changes", outcome.changes(report)
-    yield "failures", "Failures", outcome.failures(report) if report.failures else Markup()
+    yield "failures", "Failures", outcome.failures(report) if report.failures else NOTHING
     yield "run", "What was run", facts.what_was_run(report)
     yield "reading", "How to read this page", HOW_TO_READ
 
 
 def _over_time(report: Report) -> Markup:
     drawn = [_drawn(one(report)) for one in (latency_over_time, rate_over_time, errors_over_time, share_figure)]
-    return joined([*drawn, slices_table(report)]) if any(drawn) else Markup()
+    return joined([changes_said(report), *drawn, slices_table(report)]) if any(drawn) else NOTHING
 
 
 def _drawn(found: Figure | None) -> Markup:
-    return figure(found) if found else Markup()
+    return figure(found) if found else NOTHING
 
 
 def _file(name: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from splitter.bench.page.markup import Markup, tag
+from splitter.bench.page.markup import NOTHING, Markup, tag
 
 WIDE, HIGH = 2000, 1000
 
@@ -35,7 +35,7 @@ def percent(place: float) -> str:
 def line(places: Iterable[Place | None], class_: str, within: str = "") -> Markup:
     """A curve through the places; None breaks it."""
     path = "".join(_through(list(run)) for there, run in groupby(places, key=lambda place: place is not None) if there)
-    return tag("path", d=path, class_=class_, data_in=within or None) if path else Markup()
+    return tag("path", d=path, class_=class_, data_in=within or None) if path else NOTHING
 
 
 def steps(levels: Iterable[tuple[float, float, float]], class_: str, within: str = "") -> Markup:
@@ -46,19 +46,19 @@ def steps(levels: Iterable[tuple[float, float, float]], class_: str, within: str
         path += f"V{y}" if at is not None and abs(begin - at) < 1e-6 else f"M{_x(begin)} {y}"
         path += f"H{_x(end)}"
         at = end
-    return tag("path", d=path, class_=class_, data_in=within or None) if path else Markup()
+    return tag("path", d=path, class_=class_, data_in=within or None) if path else NOTHING
 
 
 def areas(found: Iterable[tuple[float, float, float, float]], class_: str, within: str = "") -> Markup:
     """Rectangles (begin, end, low, high): a band of intervals, or bars from 0."""
     path = "".join(f"M{_x(a)} {_y(low)}H{_x(b)}V{_y(high)}H{_x(a)}Z" for a, b, low, high in found if high > low)
-    return tag("path", d=path, class_=class_, data_in=within or None) if path else Markup()
+    return tag("path", d=path, class_=class_, data_in=within or None) if path else NOTHING
 
 
 def shape(kind: int, place: Place, class_: str, within: str = "") -> Markup:
     """One of eight that differ without their colour; it keeps its size."""
     drawn = tag("path", d=_SHAPES[kind % len(_SHAPES)], class_=class_)
-    return tag("svg", drawn, x=percent(place[0]), y=percent(1 - place[1]), overflow="visible", data_in=within or None)
+    return tag("svg", drawn, x=percent(place[0]), y=percent(1 - place[1]), width=1, height=1, overflow="visible", data_in=within or None)
 
 
 def key(colour: int, style: str, kind: int | None) -> Markup:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from splitter.bench.page.markup import Markup, joined, tag
+from splitter.bench.page.markup import Markup, glued, joined, tag
 from splitter.bench.page.names import is_closed, model_name
 from splitter.bench.page.outcome import reload_said, sentences, sign_of, thresholds_said
+from splitter.bench.plan import Arrival
 from splitter.bench.report import Difference, Report
 from splitter.bench.summary.shares import judgement
 from splitter.bench.wording import duration, percent, plural, rate, span
@@ -22,7 +23,7 @@ def verdict(report: Report) -> Markup:
         said.append(tag("p", f"{load(report)}. The generator kept its schedule, so the figures below are the server's."))
     else:
         said.append(tag("p", f"{load(report)}. The figures below are those of this run and not of the server: do not decide by them."))
-        said.append(tag("ul", *(tag("li", reason) for reason in validity.reasons)))
+        said.append(tag("ul", *(tag("li", glued(reason)) for reason in validity.reasons)))
     if validity.interrupted:
         said.append(tag("p", f"Ended early, after {report.setting.duration_s:.1f} s."))
     word = tag("strong", "✓ VALID" if validity.valid else "✗ INVALID")
@@ -42,16 +43,17 @@ def load(report: Report) -> str:
     lasted = plural(round(sum(seconds for seconds, _, _ in setting.stages)), "second")
     if is_closed(report):
         return f"{lasted}, closed loop over {plural(setting.connections, 'connection')}"
+    arrivals = "Poisson" if setting.arrival == Arrival.POISSON else setting.arrival
     ends = [end for _, *pair in setting.stages for end in pair] or [0.0]
     if len(set(ends)) > 1:
-        return f"{lasted} from {rate(ends[0])} to {rate(ends[-1])}, at most {rate(max(ends))}, open loop with {setting.arrival} arrivals"
-    return f"{lasted} at {rate(ends[0])}, open loop with {setting.arrival} arrivals"
+        return f"{lasted} from {rate(ends[0])} to {rate(ends[-1])}, at most {rate(max(ends))}, open loop with {arrivals} arrivals"
+    return f"{lasted} at {rate(ends[0])}, open loop with {arrivals} arrivals"
 
 
 def key_figures(report: Report) -> Markup:
     """Six at most, the largest letters of the page."""
-    items = [tag("div", tag("dt", name), tag("dd", value, tag("small", below) if below else "")) for name, value, below in _figures(report)]
-    return tag("dl", *items, class_="figures")
+    found = ((name, tag("dd", value, tag("small", glued(below)) if below else "")) for name, value, below in _figures(report))
+    return tag("dl", *(tag("div", tag("dt", name), value) for name, value in found), class_="figures")
 
 
 def _figures(report: Report) -> Iterator[tuple[str, str, str]]:

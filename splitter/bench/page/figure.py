@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from splitter.bench.page.drawing import key, percent, stretched
-from splitter.bench.page.markup import Markup, tag
+from splitter.bench.page.markup import NOTHING, Markup, joined, tag
 from splitter.bench.page.scales import Scale, spread_out
 
 _APART = 0.075  # of the width: labels of changes that are nearer would lie upon each other
@@ -46,12 +46,13 @@ class Hover:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """A label right of the plot, at the end of a curve."""
+    """A label right of the end of a curve, which is at `x` of the plot's width."""
 
     at: float
     label: str
     colour: int
     within: str = ""
+    x: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,9 @@ class Plot:
 @dataclass(frozen=True, slots=True)
 class Figure:
     plot: Plot
-    legend: Sequence[Curve] = field(default=())
+    legend: Sequence[Curve] = ()
     notes: Sequence[str] = ()
-    table: Markup = field(default_factory=Markup)
+    table: Markup = NOTHING
 
 
 def figure(of: Figure) -> Markup:
@@ -109,7 +110,7 @@ def _plot(plot: Plot) -> Markup:
         tag("title", plot.title, id=f"{plot.name}-title"),
         tag("desc", plot.words, id=f"{plot.name}-words"),
         _grid(plot.x, plot.y),
-        tag("text", unit, x="0", y="0", dy="-6", class_="unit"),
+        tag("text", unit, x="0", y="0", dx="-52", dy="-27" if plot.marks else "-14"),
         tag("text", plot.x_unit, x="100%", y="100%", dy="32", text_anchor="end") if plot.x_unit else "",
         stretched(plot.curves),
         *plot.shapes,
@@ -121,21 +122,21 @@ def _plot(plot: Plot) -> Markup:
         role="img",
         aria_labelledby=f"{plot.name}-title {plot.name}-words",
     )
-    return tag("div", chart, class_="plot", data_hover=_hover(plot.hover) if plot.hover else None)
+    return tag("div", chart, class_="plot marked" if plot.marks else "plot", data_hover=_hover(plot.hover) if plot.hover else None)
 
 
 def _grid(x: Scale, y: Scale) -> Markup:
     drawn = []
     for tick in y.ticks:
-        base = "base" if tick.at == 0 else None
-        drawn.append(tag("line", x1="0", x2="100%", y1=percent(1 - tick.at), y2=percent(1 - tick.at), class_=base))
+        drawn.append(tag("line", x1="0", x2="100%", y1=percent(1 - tick.at), y2=percent(1 - tick.at)))
     for tick in x.ticks:
         drawn.append(tag("line", y1="0", y2="100%", x1=percent(tick.at), x2=percent(tick.at), class_="spare" if tick.spare else None))
+    drawn.append(tag("line", x1="0", x2="100%", y1="100%", y2="100%", class_="base"))
     texts = [tag("text", tick.label, x="0", dx="-8", y=percent(1 - tick.at), dy="4", text_anchor="end") for tick in y.ticks]
     for tick in x.ticks:
         spare = "spare" if tick.spare else None
         texts.append(tag("text", tick.label, x=percent(tick.at), y="100%", dy="17", text_anchor="middle", class_=spare))
-    return Markup(tag("g", *drawn, class_="grid") + tag("g", *texts, aria_hidden="true"))
+    return joined((tag("g", *drawn, class_="grid"), tag("g", *texts, aria_hidden="true")))
 
 
 def _marks(marks: Sequence[Mark]) -> list[Markup]:
@@ -156,7 +157,7 @@ def _marks(marks: Sequence[Mark]) -> list[Markup]:
 def _ends(ends: Sequence[End], height: int) -> list[Markup]:
     places = spread_out([end.at for end in ends], _LINE / height)
     return [
-        tag("text", end.label, x="100%", dx="10", y=percent(1 - at), dy="4", class_=f"end f{end.colour}", data_in=end.within or None)
+        tag("text", end.label, x=percent(end.x), dx="9", y=percent(1 - at), dy="4", class_=f"end f{end.colour}", data_in=end.within or None)
         for end, at in zip(ends, places, strict=True)
     ]
 

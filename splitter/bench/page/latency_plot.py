@@ -50,9 +50,10 @@ def latency_figure(report: Report) -> Figure | None:
     y = durations([value for one in found for value in (one.at(0.0) or 0.001, one.slowest)])
     curves = [part for one in found for part in _curve(one, x, y)]
     shapes = [shape(one.look.colour - 1, place, f"shape f{one.look.colour}", _within(one)) for one in found for place in _marked(one, x, y)]
-    ends = [End(y.at(one.slowest), short(one.look.shown), one.look.colour, one.look.of) for one in found if one.kind == found[0].kind]
+    ends = [_end(one, x, y) for one in found if one.kind == found[0].kind]
     words = f"{_words(found)} All figures are in the table below."
-    plot = Plot("percentiles", "Latency by percentile", words, x, y, "ms", curves, shapes, ends, hover=_hover(found, x), height=340)
+    hover = _hover(found, x)
+    plot = Plot("percentiles", "Latency by percentile", words, x, y, "ms", curves, shapes, ends, (), hover, 340, "percentile")
     kinds = () if is_closed(report) else (Curve("since due (intended)", "due", 0), Curve("since sent (service)", "sent", 0, "dashed"))
     models = tuple(Curve(look.shown, look.of, look.colour, shape=look.colour - 1) for look in dict.fromkeys(one.look for one in found))
     return Figure(plot, (*models, *kinds), _notes(report), details("The figures of this plot", _table(found)))
@@ -86,6 +87,10 @@ def _spectra(report: Report) -> list[Spectrum]:
     return found
 
 
+def _end(one: Spectrum, x: Scale, y: Scale) -> End:
+    return End(y.at(one.slowest), short(one.look.shown), one.look.colour, one.look.of, x.at(1 - 1 / one.total))
+
+
 def _within(one: Spectrum) -> str:
     return f"{one.look.of} {one.kind}"
 
@@ -102,7 +107,8 @@ def _curve(one: Spectrum, x: Scale, y: Scale) -> list[Markup]:
 
 def _place(one: Spectrum, tenths: float, x: Scale, y: Scale) -> Place:
     q = 1 - 10.0**-tenths
-    return x.at(q), y.at(one.ranks.at(rank_of(q, one.total)) / 1e3)
+    rank = one.total if one.total * (1 - q) < 1 + 1e-6 else rank_of(q, one.total)
+    return x.at(q), y.at(one.ranks.at(rank) / 1e3)
 
 
 def _marked(one: Spectrum, x: Scale, y: Scale) -> list[Place]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 from typing import Final
 
 from splitter.bench.wording import visible
 
+_UNIT = re.compile(r"(\d) (%|ms\b|s\b)")
 _VOID = frozenset({"meta", "br"})
 _ALONE = frozenset({"line", "path", "rect", "circle", "use"})  # of SVG, which closes itself
 
@@ -24,6 +26,11 @@ NOTHING: Final = Markup()
 def text(content: str) -> Markup:
     """As text, or as the value of an attribute between double quotes. Characters that cannot be seen are written out."""
     return content if isinstance(content, Markup) else Markup(escape(visible(content)))
+
+
+def glued(content: str) -> Markup:
+    """As text in which no line ends between a figure and its unit."""
+    return Markup(_UNIT.sub(r"\1&nbsp;\2", text(content)))
 
 
 def joined(parts: Iterable[str], between: str = "") -> Markup:

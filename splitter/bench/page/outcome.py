@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from splitter.bench.page.markup import Markup, joined, tag
+from splitter.bench.page.markup import NOTHING, Markup, glued, joined, tag
 from splitter.bench.page.names import model_name
 from splitter.bench.page.scales import clock
 from splitter.bench.page.tables import Cell, table
@@ -28,8 +28,8 @@ def sentences(found: Iterable[tuple[str, str]]) -> Markup:
     items = []
     for sign, said in found:
         letter, class_ = _SIGNS[sign]
-        items.append(tag("li", tag("b", letter, aria_hidden="true"), said, class_=class_ or None))
-    return tag("ul", *items, class_="says") if items else Markup()
+        items.append(tag("li", tag("b", letter, aria_hidden="true"), glued(said), class_=class_ or None))
+    return tag("ul", *items, class_="says") if items else NOTHING
 
 
 def thresholds(report: Report) -> Markup:
@@ -88,7 +88,7 @@ def reload_said(report: Report) -> str:
 
 def _change(change: Change, own: set[str]) -> list[Cell]:
     by = "this run" if change.version in own else "others"
-    return [Cell(change.version or "not said"), Cell(clock(change.at_s)), Cell(by), Cell(_told(change.shares), kind="words")]
+    return [Cell(change.version or "not said"), Cell(clock(change.at_s)), Cell(by, kind="words"), Cell(_told(change.shares), kind="words")]
 
 
 def _told(shares: Mapping[str, float]) -> str:
@@ -103,5 +103,6 @@ def failures(report: Report) -> Markup:
         total = report.whole.count if failure.side == "proxy" else direct
         side = "through the URL" if failure.side == "proxy" else "asked directly"
         part = percent(failure.count / max(1, total))
-        rows.append([Cell(failure.kind), Cell(f"{failure.count:,}"), Cell(part), Cell(model_name(failure.model)), Cell(side)])
+        figures = Cell(f"{failure.count:,}"), Cell(part)
+        rows.append([Cell(failure.kind), *figures, Cell(model_name(failure.model), kind="words"), Cell(side, kind="words")])
     return table("All of them are in the latencies too", ("kind", "requests", "of all", "model", "way"), rows)

@@ -10,6 +10,7 @@ from splitter.bench.wording import duration
 
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+_LABELLED = 10  # stops of a scale by powers of ten that have room for a label each
 _WIDE = 30.0  # times that the highest value is the lowest: from there on a straight scale shows only the highest
 
 
@@ -58,8 +59,7 @@ def logarithmic(low: float, high: float) -> Scale:
     last = next((i for i, stop in enumerate(stops) if stop >= high / 1.0001), len(stops) - 1)
     kept = stops[first : max(last, first + 1) + 1]
     begin, width = math.log10(kept[0]), math.log10(kept[-1] / kept[0])
-    ends = {kept[0], kept[-1]} if len(kept) <= 7 else set()
-    shown = [stop for stop in kept if len(kept) <= 7 or _is_power(stop) or stop in ends]
+    shown = [stop for stop in kept if len(kept) <= _LABELLED or _is_power(stop)]
     return Scale(
         lambda value: (math.log10(value) - begin) / width if value > 0 else 0.0,
         tuple(Tick((math.log10(stop) - begin) / width, _plain(stop), spare=not _is_power(stop)) for stop in shown),

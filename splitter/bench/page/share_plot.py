@@ -42,7 +42,6 @@ def share_figure(report: Report) -> Figure | None:
     plot = Plot("shares-over-time", "Share by model over time", words, x, y, "of the answers", curves, (), ends, changed, hover)
     note = "Each step is the share of the answers in it, the band around it its 95 % interval"
     note += ", the dashed line the configured share." if known else "; what was configured is not known."
-    note += " Vertical lines are changes of the configuration, with its version." if report.changes else ""
     return Figure(plot, legend, (note, *left_out(report)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from splitter.bench.page.drawing import percent
-from splitter.bench.page.markup import Markup, tag
+from splitter.bench.page.markup import NOTHING, Markup, tag
 from splitter.bench.report import Estimate
 from splitter.bench.wording import duration, percent_span, span
 from splitter.bench.wording import percent as percents
@@ -40,9 +40,14 @@ def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[Cell]],
     """The first cell of a row is its heading. With `cards` a row is a list of its own on a narrow screen."""
     # A display other than a table's takes away what a table is to a screen reader, unless it is said again
     roles = _ROLES if class_ else {}
-    heads = (tag("th", heading, scope="col", role=roles.get("head")) for heading in headings)
+    found = list(rows)
+    worded = {place for cells in found for place, cell in enumerate(cells) if cell.kind == "words"}
+    heads = (
+        tag("th", heading, scope="col", role=roles.get("head"), class_="words" if place in worded else None)
+        for place, heading in enumerate(headings)
+    )
     group, row = roles.get("group"), roles.get("row")
-    body = [_row(headings, cells, roles) for cells in rows]
+    body = [_row(headings, cells, roles) for cells in found]
     parts = (tag("thead", tag("tr", *heads, role=row), role=group), tag("tbody", *body, role=group))
     return tag("table", tag("caption", caption) if caption else "", *parts, class_=class_ or None, role=roles.get("table"))
 
@@ -85,4 +90,4 @@ def _cell(heading: str, cell: Cell, roles: Mapping[str, str]) -> Markup:
 
 
 def _below(cell: Cell) -> Markup:
-    return tag("small", cell.below) if cell.below else Markup()
+    return tag("small", cell.below) if cell.below else NOTHING

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from splitter.bench.page.drawing import areas, line
 from splitter.bench.page.figure import Curve, End, Figure, Hover, Mark, Plot, Told
-from splitter.bench.page.markup import Markup
+from splitter.bench.page.markup import NOTHING, Markup, tag
 from splitter.bench.page.names import is_closed, short
 from splitter.bench.page.scales import Scale, clock, durations, run_time, straight
 from splitter.bench.page.tables import Cell, details, table
@@ -24,6 +24,14 @@ _MARKS = 100
 def time_axis(report: Report) -> Scale:
     """From time 0 to the end of the last slice."""
     return run_time(max((moment.start_s + moment.seconds for moment in report.moments), default=report.setting.duration_s))
+
+
+def changes_said(report: Report) -> Markup:
+    """What the vertical lines are, if there are any."""
+    if not report.changes:
+        return NOTHING
+    more = f" The plots show the first {_MARKS} of {len(report.changes)}." if len(report.changes) > _MARKS else ""
+    return tag("p", f"Vertical lines are changes of the configuration, each with the version that came into force.{more}", class_="note")
 
 
 def marks(changes: Sequence[Change], x: Scale) -> list[Mark]:
@@ -95,7 +103,7 @@ def errors_over_time(report: Report) -> Figure | None:
     words = _words("part of the requests that failed", found, lambda one: one.errors / one.count if one.count else 0.0, percent, "it")
     hover = _hover(found, x, told)
     plot = Plot("errors", "Errors over time", words, x, y, "of the requests", [bars], (), (), marks(report.changes, x), hover, 110)
-    return Figure(plot)
+    return Figure(plot, notes=["Requests that failed, as a part of those that were due at the same time."])
 
 
 def _planned(report: Report) -> list[tuple[float, float]]:
@@ -149,7 +157,7 @@ def slices_table(report: Report) -> Markup:
         rows.append([Cell(between(one)), Cell(f"{one.count:,}"), Cell(f"{one.errors:,}"), *times, *parts])
     size = size_of(moments, _ROWS)
     caption = "Milliseconds, and shares of the answers" + (f"; a row is {plural(size, 'slice')}" if size > 1 else "")
-    return details("The figures of these plots", table(caption, headings, rows, "")) if rows else Markup()
+    return details("The figures of these plots", table(caption, headings, rows, "")) if rows else NOTHING
 
 
 def _words(
