@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -109,21 +110,33 @@ def setting_of(wish: Wish, plan: Plan, payload: Payload, started: datetime, meas
     )
 
 
-_SECRET_FLAGS = ("--token", "--header", "-H")
+_SECRET_FLAGS = ("--token", "--header")
+_SHORT = re.compile(r"(-[a-zA-Z]*?H)(.*)", re.DOTALL)  # -H, and as click takes it too: -HName:value, -qH
 
 
 def without_token(words: Sequence[str]) -> list[str]:
     """The command as it may stand in a file that is passed on: the values of fields and the token are left out."""
     shown: list[str] = []
+    secret = ""  # the flag whose value comes next
     for word in words:
-        flag, equals, _ = word.partition("=")
-        if shown and shown[-1] in _SECRET_FLAGS:
-            shown.append(f"{word.partition(':')[0]}: ..." if ":" in word and shown[-1] != "--token" else "...")
+        flag, equals, value = word.partition("=")
+        short = _SHORT.fullmatch(word)
+        if secret:
+            shown.append(_hidden(secret, word))
+            secret = ""
         elif equals and flag in _SECRET_FLAGS:
-            shown.append(f"{flag}=...")
+            shown.append(f"{flag}={_hidden(flag, value)}")
+        elif short is not None and short[2]:
+            shown.append(f"{short[1]}{_hidden('-H', short[2])}")
         else:
+            secret = word if word in _SECRET_FLAGS or short is not None else ""
             shown.append(word)
     return shown
+
+
+def _hidden(flag: str, value: str) -> str:
+    name, colon, _ = value.partition(":")
+    return f"{name}: ..." if colon and flag != "--token" else "..."
 
 
 def machine() -> dict[str, str]:

@@ -6,12 +6,15 @@ import secrets
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from splitter.bench import amounts
+from splitter.bench.errors import BenchError
 from splitter.bench.plan import Arrival, Stage
+from splitter.bench.target import asked
+from splitter.bench.thresholds import Threshold, parse
 from splitter.cli.asking import TOKEN
 from splitter.cli.flags import SETTINGS
 from splitter.cli.several import Belongs, spread
@@ -20,6 +23,8 @@ from splitter.cli.terminal import fail, is_terminal, say
 if TYPE_CHECKING:
     from splitter.bench.prepare import Wish
     from splitter.bench.report import Report
+
+T = TypeVar("T")
 
 BROKEN_THRESHOLD = 99
 """The exit code for a valid run that broke a threshold; k6's, too."""
@@ -51,17 +56,17 @@ class _Run(click.Command):
         return super().parse_args(ctx, spread(args, _SEVERAL, with_value))
 
 
-class _Amount(click.ParamType[float]):
-    """A duration or a rate, as `amounts` reads it."""
+class _Read(click.ParamType[T]):
+    """What is read by a function of `splitter.bench`, whose ValueError or BenchError says what was expected."""
 
-    def __init__(self, name: str, read: Callable[[str], float]) -> None:
+    def __init__(self, name: str, read: Callable[[str], T]) -> None:
         self.name = name
         self._read = read
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:
         try:
-            return value if isinstance(value, float) else self._read(str(value))
-        except ValueError as exc:
+            return self._read(str(value))
+        except (ValueError, BenchError) as exc:
             self.fail(str(exc), param, ctx)
 
 
@@ -79,12 +84,16 @@ class _Field(click.ParamType[tuple[str, str]]):
         return name, content
 
 
-
 def _file(name: str, help_: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option(f"--{name}", f"{name}_file", type=click.Path(), metavar="FILE", allow_from_autoenv=False, help=help_)
 
 
-_DURATION, _RATE = _Amount("DURATION", amounts.seconds), _Amount("RATE", amounts.rate)
+def _url(text: str) -> str:
+    asked(text)
+    return text
+
+
+_DURATION, _RATE = _Read("DURATION", amounts.seconds), _Read("RATE", amounts.rate)
 
 
 @click.group(cls=_Bench, context_settings=SETTINGS)
@@ -100,7 +109,7 @@ def bench() -> None:
 
 
 @bench.command(cls=_Run, context_settings=SETTINGS)
-@click.argument("url", metavar="URL")
+@click.argument("url", type=_Read("URL", _url), metavar="URL")
 @click.option("--rate", type=_RATE, help=f"Requests a second, whether answers come or not.  [default: {_DEFAULT_RATE:g}]")
 @click.option("--duration", type=_DURATION, help="How long to measure.  [default: 30s]")
 @click.option("--stages", metavar="DURATION:RATE,...", help="Ramps, each from where the one before ended; the first from --rate, or 0.")
@@ -135,6 +144,7 @@ def bench() -> None:
 @click.option(
     "--threshold",
     "thresholds",
+    type=_Read("THRESHOLD", parse),
     multiple=True,
     metavar="'p99<20ms'",
     allow_from_autoenv=False,
@@ -160,7 +170,6 @@ def run(**flags: Any) -> None:
     """
     import uvloop
 
-    from splitter.bench.errors import BenchError
     from splitter.bench.live import Live
     from splitter.bench.outputs import Outputs
     from splitter.bench.run import run as load
@@ -196,13 +205,12 @@ def _wish(
     warmup: float,
     seed: int | None,
     no_probe: bool,
-    thresholds: Sequence[str],
+    thresholds: Sequence[Threshold],
     **as_given: Any,
 ) -> Wish:
     """Raises BenchError; ends the process with 2 for flags that contradict each other."""
     from splitter.bench.payload import read_payload
     from splitter.bench.prepare import Wish
-    from splitter.bench.thresholds import parse
 
     return Wish(
         url=url,
@@ -213,7 +221,7 @@ def _wish(
         seed=secrets.randbits(32) if seed is None else seed,
         payload=None if payload is None else read_payload(payload),
         probe=not no_probe,
-        thresholds=tuple(map(parse, thresholds)),
+        thresholds=tuple(thresholds),
         command=("splitter", *sys.argv[1:]),
         **as_given,
     )
@@ -286,7 +294,6 @@ def compare(before: str, after: str) -> None:
       splitter bench compare before.json after.json
     """
     from splitter.bench.compare import compare as compared
-    from splitter.bench.errors import BenchError
 
     try:
         _show(compared(_report(before), _report(after)).text)

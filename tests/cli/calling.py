@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from splitter.cli import commands
 
 
-def call(*arguments: str, env: dict[str, str] | None = None) -> Result:
-    return CliRunner().invoke(commands, arguments, prog_name="splitter", env=env)
+def call(*arguments: str, env: dict[str, str] | None = None, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(commands, arguments, input=stdin, prog_name="splitter", env=env)
 
 
 def write(folder: Path, text: str, file: str = "config/a.yaml") -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from subprocess import Popen
 
@@ -12,14 +11,9 @@ import pytest
 
 from tests.bench.truth.running import BARE, Ran, ended, serving, start
 from tests.bench.truth.server import Model, Seen, Spec
+from tests.process.serving import children_of
 
 LONG = ("--rate", "200", "--duration", "50s", "--method", "GET")
-
-
-def children(pid: int) -> Iterator[int]:
-    """The processes that this one has started (Linux)."""
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        yield from map(int, (task / "children").read_text().split())
 
 
 def interrupted(folder: Path, *numbers: signal.Signals) -> tuple[Ran, Seen]:
@@ -64,7 +58,7 @@ def test_a_generator_that_is_killed_makes_the_run_invalid(tmp_path: Path, proces
     flags = ("--rate", "200", "--duration", "2s", "--method", "GET", "--processes", str(processes))
     with serving(Spec(tell_at=100)) as server, start(tmp_path, server.url, *BARE, *flags) as process:
         server.begun()
-        os.kill(next(children(process.pid)), signal.SIGKILL)
+        os.kill(children_of(process.pid)[0], signal.SIGKILL)
         ran = ended(process, tmp_path)
     assert ran.code == 1
     assert ran.out.startswith("INVALID")
