@@ -10,11 +10,12 @@ REAL_VENV := .real/venv
 # A stamp says what is installed: it is older than its lock file or pyproject.toml when something has changed since.
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
+BROWSER_STAMP := $(VENV)/.installed-browser
 REAL_STAMP := $(REAL_VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test proof test-real check-contrib lint types docs lock bench clean
+.PHONY: help demo test proof test-real check-contrib check-report lint types docs lock bench clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -31,6 +32,7 @@ test: $(DEV_STAMP) ## the tests, four at once; TEST_FLAGS="-k split" for some of
 	echo "not run: benchmarks against nginx: make bench"; \
 	{ command -v wrk && command -v hey; } >/dev/null || echo "not run: splitter bench beside wrk and hey, for want of them: apt install wrk hey"; \
 	command -v promtool >/dev/null || echo "not run: Prometheus' checks of rules, queries and pages, for want of promtool: make check-contrib"; \
+	{ command -v chromium && $(BIN)/python -c "import playwright"; } >/dev/null 2>&1 || echo "not run: the page of \`splitter bench --html\` in a browser: make check-report"; \
 	command -v systemd-analyze >/dev/null || echo "not run: systemd's check of the units in contrib/systemd, for want of systemd-analyze"; \
 	PATH=$$PATH:/usr/sbin:/usr/local/sbin command -v nginx >/dev/null || echo "not run: the server of docs/how-to/nginx.md, for want of nginx: apt install nginx-light"; \
 	exit $$status
@@ -45,6 +47,12 @@ check-contrib: $(DEV_STAMP) ## alert rules, dashboard, queries in the documents 
 	@command -v promtool >/dev/null || { echo "promtool is not on PATH. On Debian it is in the package prometheus: apt install prometheus," >&2; \
 	echo "or, without its server: apt-get download prometheus, dpkg -x prometheus_*.deb FOLDER, PATH=FOLDER/usr/bin:\$$PATH" >&2; exit 1; }
 	$(BIN)/python -m pytest tests/contrib $(TEST_FLAGS)
+
+# Debian's Chromium, and not the one that Playwright would download.
+check-report: $(DEV_STAMP) ## the page of `splitter bench --html` in Chromium (installs Playwright, 46 MB)
+	@command -v chromium >/dev/null || { echo "chromium is not on PATH: apt install chromium" >&2; exit 1; }
+	@$(MAKE) --no-print-directory $(BROWSER_STAMP)
+	$(BIN)/python -m pytest tests/bench/page $(TEST_FLAGS)
 
 lint: $(DEV_STAMP) ## ruff
 	$(BIN)/ruff check .
@@ -77,6 +85,11 @@ $(DEV_STAMP): requirements/dev.lock.txt $(RUN_STAMP)
 	@$(PIP) install --require-hashes -r requirements/dev.lock.txt
 	@touch $@
 
+$(BROWSER_STAMP): requirements/browser.lock.txt $(DEV_STAMP)
+	@echo "installing what drives the browser (requirements/browser.lock.txt)"
+	@$(PIP) install --require-hashes -r requirements/browser.lock.txt
+	@touch $@
+
 $(REAL_STAMP): requirements/real.lock.txt
 	@requirements/make-venv.sh $(REAL_VENV) $(PYTHON)
 	@echo "installing MLflow and scikit-learn into $(REAL_VENV), about a minute (requirements/real.lock.txt)"
@@ -94,4 +107,5 @@ lock: ## compile the lock files again (needs Python 3.11); LOCK_FLAGS=--upgrade 
 	@$(LOCK_VENV)/bin/python -m pip --quiet install pip-tools==7.6.2
 	$(COMPILE) $(LOCK_FLAGS) -o requirements/run.lock.txt pyproject.toml requirements/build.in
 	$(COMPILE) $(LOCK_FLAGS) -o requirements/dev.lock.txt --extra test --extra lint -c requirements/run.lock.txt pyproject.toml requirements/build.in
+	$(COMPILE) $(LOCK_FLAGS) -o requirements/browser.lock.txt -c requirements/dev.lock.txt requirements/browser.in
 	$(COMPILE) $(LOCK_FLAGS) -o requirements/real.lock.txt requirements/real.in
