@@ -119,10 +119,10 @@ def bench() -> None:
     help="Evenly, or at random as independent clients send.  [default: constant]",
 )
 @click.option("--closed", is_flag=True, help="A closed loop: each connection waits for its answer. It hides stalls, and is labelled so.")
-@click.option("--connections", type=click.IntRange(1, 60_000), default=64, show_default=True, help="Connections kept open.")
-@click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Generators, where a core is not enough.")
+@click.option("--connections", type=click.IntRange(1, 60_000), default=64, show_default=True, help="Kept open; as many requests at most at once.")
+@click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="So many send, where one core is not enough.")
 @click.option("--payload", metavar="FILE|-", help="Bodies to send: JSON lines, or one JSON or CSV file. The demo needs none.")
-@click.option("--method", default="POST", show_default=True, metavar="METHOD", help="Without a payload: GET, HEAD, ...")
+@click.option("--method", default="POST", show_default=True, metavar="METHOD", help="GET, for one, needs no payload.")
 @click.option("--header", "-H", "fields", type=_Field(), multiple=True, allow_from_autoenv=False, help="A field of every request.")
 @TOKEN
 @click.option("--timeout", type=_DURATION, default="30s", show_default=True, help="For the whole of an answer.")
@@ -151,9 +151,9 @@ def bench() -> None:
     help="Exit with 99 unless it holds: 'p99<20ms' 'errors<0.1%' 'share:challenger=10±1' 'overhead_p99<2ms'; may be repeated.",
 )
 @_file("json", "Write the report as JSON.")
-@_file("hgrm", "Write the histogram as HdrHistogram does.")
+@_file("hgrm", "Write the latencies as a histogram that HdrHistogram's plotter reads.")
 @_file("html", "Write the report as one page with plots.")
-@click.option("--no-probe", is_flag=True, help="Begin without a first request that must not be refused.")
+@click.option("--no-probe", is_flag=True, help="Do not send one request first, to see whether all would be refused.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, only the report.")
 def run(**flags: Any) -> None:
     """Send requests to URL by the clock, and say how it did: latency, errors, and the share of each served model.
