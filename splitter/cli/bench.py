@@ -119,7 +119,7 @@ def bench() -> None:
     help="Evenly, or at random as independent clients send.  [default: constant]",
 )
 @click.option("--closed", is_flag=True, help="A closed loop: each connection waits for its answer. It hides stalls, and is labelled so.")
-@click.option("--connections", type=click.IntRange(1, 60_000), default=64, show_default=True, help="Kept open; as many requests at most at once.")
+@click.option("--connections", type=click.IntRange(1, 60_000), default=64, show_default=True, help="Kept open: the most requests at once.")
 @click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="So many send, where one core is not enough.")
 @click.option("--payload", metavar="FILE|-", help="Bodies to send: JSON lines, or one JSON or CSV file. The demo needs none.")
 @click.option("--method", default="POST", show_default=True, metavar="METHOD", help="GET, for one, needs no payload.")
