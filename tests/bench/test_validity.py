@@ -62,6 +62,13 @@ def test_the_generator_is_blamed_when_its_core_was_full() -> None:
     assert lag.startswith("the generator itself was late: send lag p99 is 9,")
 
 
+def test_a_full_core_is_blamed_for_connections_that_were_not_free() -> None:
+    """They were: their answers had come, and nobody had read them."""
+    late = [one._replace(sent=one.intended * 1.5, done=one.intended * 1.5 + 0.01) for one in steady()]
+    [reason] = judged(CONSTANT, late, Used(19.4, 20.0)).reasons
+    assert reason.endswith("a generator process used 97 % of its core: raise --processes or lower --rate")
+
+
 def test_a_busy_machine_is_blamed_when_the_generator_had_time() -> None:
     (reason,) = judged(CONSTANT, steady(sent=0.003, lag=0.003)).reasons
     assert reason == (
