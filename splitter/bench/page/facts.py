@@ -20,7 +20,8 @@ def verdict(report: Report) -> Markup:
     validity = report.validity
     said = []
     if validity.valid:
-        said.append(tag("p", f"{load(report)}. The generator kept its schedule, so the figures below are the server's."))
+        kept = "held up no request" if is_closed(report) else "kept its schedule"
+        said.append(tag("p", f"{load(report)}. The generator {kept}, so the figures below are the server's."))
     else:
         said.append(tag("p", f"{load(report)}. The figures below are those of this run and not of the server: do not decide by them."))
         said.append(tag("ul", *(tag("li", glued(reason)) for reason in validity.reasons)))

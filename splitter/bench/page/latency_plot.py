@@ -24,10 +24,11 @@ _MARKED = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 
 @dataclass(frozen=True, slots=True)
 class Spectrum:
-    """One curve. `kind` is due or sent."""
+    """One curve. `kind` is due or sent; `dashed` is the lesser one of two."""
 
     look: Look
     kind: str
+    dashed: bool
     ranks: Ranks
     total: int
 
@@ -83,7 +84,7 @@ def _spectra(report: Report) -> list[Spectrum]:
             counts: Mapping[int, int] = group.latency_counts if kind == "due" else group.service_counts
             whole = Histogram(counts)
             if whole.total:
-                found.append(Spectrum(look, kind, whole.ranks(), whole.total))
+                found.append(Spectrum(look, kind, kind != kinds[0], whole.ranks(), whole.total))
     return found
 
 
@@ -97,7 +98,7 @@ def _within(one: Spectrum) -> str:
 
 def _curve(one: Spectrum, x: Scale, y: Scale) -> list[Markup]:
     """In full as far as there is enough above it, and faint to its end."""
-    style = f"s{one.look.colour}" + (" dashed thin" if one.kind == "sent" else "")
+    style = f"s{one.look.colour}" + (" dashed thin" if one.dashed else "")
     width = math.log10(max(one.total, 2))
     sure = max(0.0, math.log10(one.total / _FEW))
     places = [_place(one, i * width / _POINTS, x, y) for i in range(_POINTS + 1)]

@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from splitter.bench.wording import duration
-
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _LABELLED = 10  # stops of a scale by powers of ten that have room for a label each
@@ -121,4 +119,4 @@ def _is_power(value: float) -> bool:
 
 def _plain(ms: float) -> str:
     """A round number of milliseconds as it stands at an axis."""
-    return f"{ms:,.0f}" if ms >= 1000 else f"{float(duration(ms).replace(',', '')):g}" if ms < 100 else f"{ms:g}"
+    return f"{ms:,.6f}".rstrip("0").rstrip(".")

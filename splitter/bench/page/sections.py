@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from splitter.bench.page.markup import Markup, joined, tag
 from splitter.bench.page.names import is_closed, model_name
 from splitter.bench.page.outcome import sentences, sign_of
-from splitter.bench.page.tables import FEW, Cell, details, interval, of_duration, of_fraction, table
+from splitter.bench.page.tables import FEW, Cell, interval, of_duration, of_fraction, table
 from splitter.bench.report import Estimate, Group, Quantiles, Report, Share, Split
 from splitter.bench.summary.shares import judgement
-from splitter.bench.wording import chance, duration, percent, percent_span, plural
+from splitter.bench.wording import chance, duration, percent, percent_span
 
 _QUANTILES = ("p50", "p90", "p99", "p99.9")
-_AT_LENGTH = 8  # versions whose tables stand open
+_AT_LENGTH = 3  # so many versions have a table each; of a reload under load there are more
+_ODD_ONES = 10
 _ODD = 0.05
 
 
@@ -58,17 +59,23 @@ def _groups(caption: str, groups: Iterable[Group], what: str) -> Markup:
 
 
 def shares(report: Report) -> Markup:
-    """A table for each version; those that are many open one by one."""
+    """A table for each version; where these are many a row for each, and a table for those that look odd."""
     odd = _ODD / max(1, len(report.splits))  # of twenty right splits one would look odd at 0.05
-    found = [_split(split, odd) for split in report.splits]
-    if len(found) <= _AT_LENGTH:
-        return joined(found)
-    likely = sorted(report.splits, key=lambda split: 1.0 if split.p is None else split.p)
-    shown = {split.version for split in likely[:_AT_LENGTH]}
-    first = [part for split, part in zip(report.splits, found, strict=True) if split.version in shown]
-    rest = [part for split, part in zip(report.splits, found, strict=True) if split.version not in shown]
-    said = f"{plural(len(rest), 'version')} whose shares are nearer to what was configured"
-    return joined([tag("p", f"The {_AT_LENGTH} versions with the least likely shares:"), *first, details(said, joined(rest))])
+    if len(report.splits) <= _AT_LENGTH:
+        return joined(_split(split, odd) for split in report.splits)
+    rows = [_short(split, odd) for split in report.splits]
+    caption = f"By version, the configured shares in brackets. Among {len(rows)} right splits a p below {odd:.2g} is odd"
+    odd_ones = [split for split in report.splits if split.p is not None and split.p < odd]
+    return joined([table(caption, ("version", "answers", "shares", "p"), rows), *(_split(split, odd) for split in odd_ones[:_ODD_ONES])])
+
+
+def _short(split: Split, odd: float) -> list[Cell]:
+    parts = []
+    for share in split.shares:
+        configured = "" if share.configured is None else f" ({percent(share.configured)})"
+        parts.append(f"{model_name(share.model)} {percent(share.share.value)}{configured}")
+    p = "not known" if split.p is None else chance(split.p) if split.p >= odd else f"! {chance(split.p)}"
+    return [Cell(split.version or "not said"), Cell(f"{split.count:,}"), Cell(", ".join(parts), kind="words"), Cell(p)]
 
 
 def _split(split: Split, odd: float) -> Markup:

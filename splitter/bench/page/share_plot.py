@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from splitter.bench.page.drawing import areas, steps
+from splitter.bench.page.drawing import areas, shape, steps
 from splitter.bench.page.figure import Curve, End, Figure, Hover, Plot, Told
 from splitter.bench.page.markup import Markup
 from splitter.bench.page.names import Look, left_out, looks, short
@@ -15,7 +15,9 @@ from splitter.bench.report import Report
 from splitter.bench.statistics.intervals import proportion
 from splitter.bench.wording import percent
 
-_MOST = 40  # windows: fewer than of the latencies, since a share of few answers says little
+_MOST, _LEAST = 40, 8  # windows: fewer than of the latencies
+_ENOUGH = 500  # answers of a window, where the run has as many; a share of few says little
+_MARKED = 5  # shapes on the curve of each model
 
 Configured = Sequence[tuple[float, float, Mapping[str, float]]]
 """From when to when, and the fractions then; empty where they are not known."""
@@ -25,7 +27,9 @@ def share_figure(report: Report) -> Figure | None:
     """None where no answer named a model."""
     shown = [look for look in looks(report) if look.name]
     cuts = [change.at_s for change in report.changes]
-    found = [one for one in windows(proxied(report.moments), _MOST, cuts) if one.named]
+    moments = proxied(report.moments)
+    most = max(_LEAST, min(_MOST, sum(moment.count for moment in moments) // _ENOUGH))
+    found = [one for one in windows(moments, most, cuts) if one.named]
     if not found or not shown:
         return None
     x = time_axis(report)
@@ -33,13 +37,14 @@ def share_figure(report: Report) -> Figure | None:
     y = straight(_highest(found, configured, shown) * 100, lambda value: f"{value:g} %", 4)
     curves = [part for look in shown for part in _curve(look, found, configured, x, y)]
     ends = [End(y.at(_part(found[-1], look) * 100), short(look.shown), look.colour, look.of) for look in shown]
-    legend = [Curve(look.shown, look.of, look.colour) for look in shown]
+    legend = [Curve(look.shown, look.of, look.colour, shape=look.colour - 1) for look in shown]
+    shapes = [part for look in shown for part in _shapes(look, found, x, y)]
     known = any(shares for _, _, shares in configured)
     if known:
         legend.append(Curve("configured", "configured", 0, "dashed"))
     hover = _hover(found, shown, configured, x)
     words, changed = _words(found, shown, known), marks(report.changes, x)
-    plot = Plot("shares-over-time", "Share by model over time", words, x, y, "of the answers", curves, (), ends, changed, hover)
+    plot = Plot("shares-over-time", "Share by model over time", words, x, y, "of the answers", curves, shapes, ends, changed, hover)
     note = "Each step is the share of the answers in it, the band around it its 95 % interval"
     note += ", the dashed line the configured share." if known else "; what was configured is not known."
     return Figure(plot, legend, (note, *left_out(report)))
@@ -79,16 +84,25 @@ def _curve(look: Look, found: Sequence[Window], configured: Configured, x: Scale
     ]
 
 
+def _shapes(look: Look, found: Sequence[Window], x: Scale, y: Scale) -> list[Markup]:
+    """So that a curve is known without its colour."""
+    some = found[:: max(1, len(found) // _MARKED)]
+    places = ((x.at(one.middle_s), y.at(_part(one, look) * 100)) for one in some)
+    return [shape(look.colour - 1, place, f"shape f{look.colour}", look.of) for place in places]
+
+
 def _hover(found: Sequence[Window], shown: Sequence[Look], configured: Configured, x: Scale) -> Hover:
     told = []
     for number, look in enumerate(shown):
         values = []
         for one in found:
             shares = next((shares for begin, end, shares in configured if begin <= one.middle_s <= end), {})
-            asked = f" (configured {percent(shares.get(look.name, 0.0))})" if shares else ""
+            asked = f" ({percent(shares.get(look.name, 0.0))})" if shares else ""
             values.append(f"{percent(_part(one, look))}{asked}")
         told.append(Told(look.shown, values, number))
-    return Hover([x.at(one.middle_s) for one in found], [between(one) for one in found], told, AXIS)
+    known = ", configured in brackets" if any(shares for _, _, shares in configured) else ""
+    labels = [f"{between(one)}{known}" for one in found]
+    return Hover([x.at(one.middle_s) for one in found], labels, told, AXIS)
 
 
 def _words(found: Sequence[Window], shown: Sequence[Look], known: bool) -> str:

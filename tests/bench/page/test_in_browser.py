@@ -130,7 +130,7 @@ def test_the_pointer_is_told_values(started: Any, written: Written, width: int) 
         found.page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 20)
         tip = found.page.locator("#percentiles .tip")
         assert "% of the requests" in tip.inner_text()
-        assert tip.inner_text().count(" ms") == 4
+        assert tip.inner_text().count(" ms") == 4  # two models, since due and since sent
         inside = tip.bounding_box()
         assert inside["x"] >= 0
         assert inside["x"] + inside["width"] <= width

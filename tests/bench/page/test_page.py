@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -165,6 +166,17 @@ def test_a_reload_shows_its_changes_its_checks_and_how_to_restore() -> None:
         labels = [line.text for line in figure.with_class("change")]
         assert len(labels) == 12
         assert [label for label in labels if label] == [str(version) for version in range(8, 20)]
+
+
+def test_many_versions_have_a_row_each_and_those_that_look_odd_a_table() -> None:
+    report = summary_scenes.reload()
+    odd = replace(report, splits=(replace(report.splits[0], p=1e-6), *report.splits[1:]))
+    for given, tables in ((report, 0), (odd, 1)):
+        (section,) = (one for one in read(page(given)).all("section") if one.attributes.get("id") == "shares")
+        first, *rest = section.all("table")
+        assert len(list(first.all("tr"))) == 1 + len(report.splits)
+        assert len(rest) == tables
+        assert first.text.count("!") == tables
 
 
 def test_thresholds_say_which_failed() -> None:
