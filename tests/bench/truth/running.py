@@ -7,18 +7,21 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE, Popen
-from typing import IO
+from typing import IO, TypeVar
 
 import pytest
 
 from splitter.bench.report import Estimate, Failure, Report
 from splitter.bench.report_json import load
 from tests.bench.truth.server import Seen, Spec
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).parents[3]
 BOUND_S = 40.0
@@ -78,6 +81,7 @@ class Ran:
 
 def start(folder: Path, url: str, *flags: str, **more: object) -> Popen[str]:
     """`splitter bench` with its report in `folder`; `more` is for Popen."""
+    folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "splitter", "bench", url, "--json", str(folder / "report.json"), *flags]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SPLITTER_")}
     given: dict[str, object] = {"stdin": subprocess.DEVNULL, "stdout": PIPE, "stderr": PIPE} | more
@@ -100,11 +104,17 @@ def ended(process: Popen[str], folder: Path) -> Ran:
 
 def valid(folder: Path, url: str, *flags: str) -> Ran:
     """The same on a machine that has other things to do as well: again, when the generator says that it was held up by them."""
-    for _ in range(5):
+    for _ in range(3):
         ran = bench(folder, url, *flags)
         if not ran.file.exists() or not all("the generator" in reason for reason in ran.report.validity.reasons) or ran.code != 1:
             return ran
     pytest.skip("this machine is too busy to send a few hundred requests on time")
+
+
+def at_once(*calls: Callable[[], T]) -> list[T]:
+    """Runs that do not mind each other, since most of a run is waiting."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(lambda call: call(), calls))
 
 
 def payload(folder: Path, bodies: Iterable[object]) -> str:

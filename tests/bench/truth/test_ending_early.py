@@ -55,7 +55,7 @@ def test_before_anything_was_measured_there_is_no_traceback_either(tmp_path: Pat
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_generator_that_is_killed_makes_the_run_invalid(tmp_path: Path, processes: int) -> None:
-    flags = ("--rate", "200", "--duration", "2s", "--method", "GET", "--processes", str(processes))
+    flags = ("--rate", "300", "--duration", "1s", "--method", "GET", "--processes", str(processes))
     with serving(Spec(tell_at=100)) as server, start(tmp_path, server.url, *BARE, *flags) as process:
         server.begun()
         os.kill(children_of(process.pid)[0], signal.SIGKILL)

@@ -9,7 +9,7 @@ from tests.bench.engine import closed_port
 from tests.bench.truth.running import bench, ended, payload, serving, start, valid
 from tests.bench.truth.server import Model, Spec
 
-SHORT = ("--quiet", "--warmup", "0", "--rate", "200", "--duration", "500ms", "--method", "GET")
+SHORT = ("--quiet", "--warmup", "0", "--rate", "400", "--duration", "300ms", "--method", "GET")
 
 
 def test_0_for_a_run_that_kept_its_schedule_and_its_thresholds(tmp_path: Path) -> None:
