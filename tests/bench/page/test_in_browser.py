@@ -102,6 +102,17 @@ def test_curves_lie_within_their_plots(started: Any, written: Written, scene: An
         assert outside == 0
 
 
+@every_page
+def test_what_is_drawn_has_its_colour(started: Any, written: Written, scene: Any) -> None:
+    """Areas are filled and lines are not; once a rule of greater weight left bars and bands unseen."""
+    with opened(started, written(scene)) as found:
+        wrong = found.page.evaluate("""() => [...document.querySelectorAll(".lines path")].filter((path) => {
+          const {fill, stroke} = getComputedStyle(path), is_area = path.matches(".band, .bars");
+          return is_area !== (fill !== "none") || is_area !== (stroke === "none");
+        }).map((path) => path.getAttribute("class"))""")
+        assert wrong == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_has_contrast(started: Any, written: Written, scheme: str) -> None:
     """WCAG 2.2, 1.4.3: 4.5 to 1 for text."""
