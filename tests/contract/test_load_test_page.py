@@ -136,7 +136,7 @@ def test_every_section_with_commands_is_one_of_these() -> None:
 
 
 def test_the_load_tests_of_other_pages(terminal: Terminal) -> None:
-    """README's is that of the page, shortened. benchmarks/README.md begins with the same for an endpoint of one's own: here the demo is it."""
+    """README's is that of the page, shortened. benchmarks/README.md begins with one for an endpoint of one's own: here the demo is it."""
     first, example = next(console(PAGE))
     [(command, excerpt)] = console(section(README, "Load test it"))
     assert command == first
