@@ -151,7 +151,8 @@ class Validity:
     lag_max_ms: float
     generator_cpu: float  # of one core, the busiest process
     interrupted: bool  # ended early by Ctrl-C
-    lag_limit_ms: float  # the largest p99 of a valid run
+    lag_limit_ms: float  # the largest p99 of a valid run, of what is sent and of what is read
+    read_late_p99_ms: float  # how late the generator came to answers that had arrived
     waited: float  # fraction of the requests that waited for a connection
 
 

@@ -22,6 +22,7 @@ CHALLENGER = Target(Side.DIRECT, "challenger", "http", "127.0.0.1", 5002, "/invo
 class Used:
     cpu_s: float
     wall_s: float
+    late_p99_s: float = 0.0002
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,16 @@ def test_a_busy_machine_is_blamed_when_the_generator_had_time() -> None:
     )
 
 
+def test_a_generator_that_reads_late_makes_the_server_look_slow() -> None:
+    found = judged(CONSTANT, steady(), Used(19.4, 20.0, 0.014))
+    (reason,) = found.reasons
+    assert (found.valid, found.read_late_p99_ms) == (False, 14)
+    assert reason == (
+        "the generator came to the answers 14.0 ms after they had arrived (p99), and 2.00 ms are allowed: "
+        "a generator process used 97 % of its core: raise --processes or lower --rate"
+    )
+
+
 def test_a_lag_within_the_limit_is_allowed() -> None:
     assert judged(CONSTANT, steady(sent=0.0019, lag=0.0019)).valid
 

@@ -57,7 +57,7 @@ def _generator(setting: Setting, validity: Validity) -> str:
         (
             f"send lag p50 {duration(validity.lag_p50_ms)},",
             f"p99 {duration(validity.lag_p99_ms)} (allowed: {duration(validity.lag_limit_ms)}),",
-            f"max {duration(validity.lag_max_ms)} ms;",
+            f"max {duration(validity.lag_max_ms)} ms; read late p99 {duration(validity.read_late_p99_ms)} ms;",
         )
     )
     busiest = "" if setting.processes == 1 else f" (busiest of {setting.processes})"

@@ -56,7 +56,7 @@ def test_a_canary_can_be_decided_on() -> None:
     text = text_of(scenes.canary())
     assert text.startswith("VALID 20 seconds at 500/s, open loop (poisson arrivals) POST http://127.0.0.1:8080/serving-endpoints/multi-model")
     assert "load 9,951 requests, 497.6/s of 500/s asked for; 64 connections generator" in text
-    assert re.search(r"generator send lag p50 0\.0\d+, p99 0\.\d+ \(allowed: 2.00\), max 0\.\d+ ms; CPU", text)
+    assert re.search(r"generator send lag p50 0\.0\d+, p99 0\.\d+ \(allowed: 2.00\), max 0\.\d+ ms; read late p99 0\.200 ms; CPU", text)
     assert "CPU 23 % of a core" in text
     assert re.search(r"errors 3 of 9,951 requests: 0.030 % \(95 %: 0\.0\d+ to 0\.\d+ %\)", text)
     assert re.search(r"since due \(intended\) 5\.7\d 5\.4\d 8\.\d\d 11\.\d too few", text)
