@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 from splitter.bench.page.markup import Markup, joined, tag
 from splitter.bench.page.names import is_closed, model_name
 from splitter.bench.page.outcome import sentences, sign_of
 from splitter.bench.page.tables import FEW, Cell, interval, of_duration, of_fraction, table
 from splitter.bench.report import Estimate, Group, Quantiles, Report, Share, Split
+from splitter.bench.summary.latency import errors_beside
 from splitter.bench.summary.shares import judgement
 from splitter.bench.wording import chance, duration, percent, percent_span
 
@@ -43,8 +45,19 @@ def models(report: Report) -> Markup:
     parts = [_groups("Latency since the request was due, in milliseconds, with 95 % intervals", report.models, "model")]
     if report.differences:
         parts.append(tag("h3", f"Beside {model_name(report.differences[0].other)}, to which most requests went"))
-        parts.append(sentences((sign_of(found.estimate), found.text) for found in report.differences))
+        parts.append(sentences(_beside(report)))
     return joined(parts)
+
+
+def _beside(report: Report) -> Iterator[tuple[str, str]]:
+    """Slower or faster, and failing more or less often, model by model."""
+    groups = {group.name: group for group in report.models}
+    for model, found in groupby(report.differences, key=lambda difference: difference.model):
+        each = list(found)
+        yield from ((sign_of(one.estimate), one.text) for one in each)
+        if model in groups and each[0].other in groups:
+            said = errors_beside(groups[model], groups[each[0].other])
+            yield ("odd" if "more often" in said else "plain"), said
 
 
 def _groups(caption: str, groups: Iterable[Group], what: str) -> Markup:

@@ -76,7 +76,7 @@ def differences(report: Report) -> Iterator[str]:
             if difference.estimate is not None:
                 yield from sentence(ascii_only(difference.text), hang="    ")
         yield from _unsaid([difference for difference in each if difference.estimate is None], groups[model], groups[other])
-        yield from sentence(ascii_only(_errors(groups[model], groups[other])), hang="    ")
+        yield from sentence(ascii_only(errors_beside(groups[model], groups[other])), hang="    ")
 
 
 def _unsaid(differences: Sequence[Difference], group: Group, other: Group) -> Iterator[str]:
@@ -90,7 +90,7 @@ def _unsaid(differences: Sequence[Difference], group: Group, other: Group) -> It
         yield from sentence(ascii_only(f"not enough data at {where}, which begin to need {needed} answers of each: {counts}"), hang="    ")
 
 
-def _errors(group: Group, other: Group) -> str:
+def errors_beside(group: Group, other: Group) -> str:
     """`challenger fails more often: 0.30 % against 0.01 % (95 %: 0.08 to 0.86 percentage points)`."""
     if not group.errors and not other.errors:
         return f"no errors from {group.name}, and none from {other.name}"

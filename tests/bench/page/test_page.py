@@ -126,6 +126,12 @@ def test_a_valid_run() -> None:
     assert figures(summary_scenes.canary) == ["percentiles", "latency-over-time", "rate", "errors", "shares-over-time"]
 
 
+def test_every_sentence_about_differences_that_the_summary_has_is_there() -> None:
+    text = said(summary_scenes.canary)
+    assert all(difference.text in text for difference in summary_scenes.canary().differences)
+    assert "challenger fails more often: 0.30 % against 0 %" in text
+
+
 def test_an_invalid_run_gives_its_reasons_and_a_warning() -> None:
     text, report = said(summary_scenes.overloaded), summary_scenes.overloaded()
     assert "✗ INVALID" in text
