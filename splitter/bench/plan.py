@@ -76,6 +76,7 @@ class Plan:
     fields: tuple[tuple[str, str], ...]  # of each request, but for Host and Content-Length
     bodies: Sequence[bytes]  # taken in turn, in an order shuffled by the seed; (b"",) for none
     turns: tuple[Side, ...] = (Side.PROXY,)
+    token: str | None = None  # for the proxy alone
 
     @property
     def duration_s(self) -> float:
@@ -86,6 +87,13 @@ class Plan:
         """How many slices the measured time has; the last one may be shorter."""
         whole = self.duration_s / self.slice_s
         return max(1, round(whole) if abs(whole - round(whole)) < 1e-6 else int(whole) + 1)
+
+    def fields_of(self, target: Target) -> tuple[tuple[str, str], ...]:
+        """Those of each request to `target`. The proxy does not pass its token on to the models, so they do not get it from here either."""
+        is_given = any(name.lower() == "authorization" for name, _ in self.fields)
+        if self.token is None or is_given or target.side is Side.DIRECT:
+            return self.fields
+        return (*self.fields, ("Authorization", f"Bearer {self.token}"))
 
     def slice_of(self, at_s: float) -> int:
         """The slice that a moment of the schedule belongs to; -1 is the warm-up."""

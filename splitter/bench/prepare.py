@@ -63,6 +63,7 @@ def plan_of(wish: Wish, targets: Sequence[Target], payload: Payload) -> Plan:
         fields=_fields(wish, payload),
         bodies=payload.bodies,
         turns=turns,
+        token=wish.token,
     )
 
 
@@ -78,8 +79,6 @@ def _fields(wish: Wish, payload: Payload) -> tuple[tuple[str, str], ...]:
     fields = {"user-agent": ("User-Agent", f"splitter-bench/{__version__}"), "accept": ("Accept", "*/*")}
     if payload.content_type:
         fields["content-type"] = ("Content-Type", payload.content_type)
-    if wish.token is not None:
-        fields["authorization"] = ("Authorization", f"Bearer {wish.token}")
     repeated = [field for field in wish.fields if field[0].lower() not in fields]
     fields |= {name.lower(): (name, value) for name, value in wish.fields if name.lower() in fields}
     return (*fields.values(), *repeated)

@@ -34,7 +34,7 @@ async def _ask(session: aiohttp.ClientSession, plan: Plan, target: Target) -> st
     url = URL(target.url, encoded=True)
     body = plan.bodies[0] or None
     try:
-        async with session.request(plan.method, url, data=body, headers=list(plan.fields), allow_redirects=False) as answer:
+        async with session.request(plan.method, url, data=body, headers=list(plan.fields_of(target)), allow_redirects=False) as answer:
             excerpt = (await answer.content.read(_EXCERPT)).decode("utf-8", "replace").strip()
             status = answer.status
     except TimeoutError:

@@ -97,7 +97,8 @@ def due(plan: Plan, until_s: float) -> float:
 
 def _reasons(kept: _Kept) -> Iterator[str]:
     if not kept.tally.counted:
-        yield "no request was due in the measured time: raise --rate or --duration"
+        is_early = kept.interrupted and not kept.measured_s
+        yield "it was ended before measuring began" if is_early else "no request was due in the measured time: raise --rate or --duration"
         return
     if not kept.tally.answered:
         yield f"nothing was answered: {_endings(kept.tally)}"

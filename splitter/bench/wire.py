@@ -49,7 +49,7 @@ class Requests:
 
 def _head(plan: Plan, target: Target) -> bytes:
     """Of each request to `target`, up to the length of its body. A Host that was asked for is sent instead of the target's own."""
-    fields = [(name, value) for name, value in plan.fields if name.lower() != "content-length"]
+    fields = [(name, value) for name, value in plan.fields_of(target) if name.lower() != "content-length"]
     if all(name.lower() != "host" for name, _ in fields):
         fields.insert(0, ("Host", target.authority))
     lines = (f"{plan.method} {target.path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields), "")

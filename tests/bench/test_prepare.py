@@ -77,15 +77,17 @@ def test_what_is_sent_with_each_request() -> None:
 
 def test_what_was_given_wins() -> None:
     given = (("accept", "text/csv"), ("X-A", "1"), ("X-A", "2"), ("Authorization", "Basic eA=="))
-    fields = plan(fields=given, token="t0k").fields
+    fields = plan(fields=given, token="t0k").fields_of(PROXY)
     assert ("accept", "text/csv") in fields
     assert [value for name, value in fields if name == "X-A"] == ["1", "2"]
     assert [value for name, value in fields if name.lower() == "authorization"] == ["Basic eA=="]
     assert len([name for name, _ in fields if name.lower() == "accept"]) == 1
 
 
-def test_a_token_is_a_bearer() -> None:
-    assert ("Authorization", "Bearer t0k") in plan(token="t0k").fields
+def test_a_token_is_a_bearer_and_for_the_proxy_alone() -> None:
+    found = plan(token="t0k")
+    assert found.fields_of(PROXY) == (*found.fields, ("Authorization", "Bearer t0k"))
+    assert found.fields_of(DIRECT) == found.fields
 
 
 SECRET = "s3cret"

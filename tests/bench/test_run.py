@@ -99,6 +99,15 @@ async def test_with_direct_both_sides_get_their_half_and_the_proxy_its_price() -
     assert 8 < overhead.mean.value < 100  # the 10 ms, on a machine that does something else too
 
 
+async def test_the_token_goes_to_the_proxy_and_not_to_the_models() -> None:
+    async with responders() as proxy, responders() as model:
+        await run(short(proxy, direct=(f"http://127.0.0.1:{model.port}/x",), token="t0k", fields=(("X-Team", "blue"),)), Out().live, yes)
+        assert len(model.heads) > 1
+        assert all(b"\r\nAuthorization: Bearer t0k" in head for head in proxy.heads)
+        assert not any(b"t0k" in head for head in model.heads)
+        assert all(b"\r\nX-Team: blue" in head for head in model.heads)
+
+
 @pytest.mark.parametrize(
     ("changed", "error", "message"),
     [

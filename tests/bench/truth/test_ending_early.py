@@ -47,7 +47,8 @@ def test_before_anything_was_measured_there_is_no_traceback_either(tmp_path: Pat
         process.send_signal(signal.SIGINT)
         ran = ended(process, tmp_path)
     assert ran.code == 1
-    assert "INVALID" in ran.out
+    assert ran.out.startswith("INVALID")
+    assert "! it was ended before measuring began\n" in ran.out
     assert "Traceback" not in ran.err
     assert ran.report.whole.count == 0
     assert ran.report.setting.duration_s == 0
