@@ -74,6 +74,8 @@ def _checks(report: Report) -> Iterable[tuple[str, str]]:
     if found is None:
         return
     for check in found.checks:
+        if check.holds and not found.changes:
+            continue  # of no move at all every check would hold but one
         yield _judged(check.holds, f"{check.name}: {check.text}")
     yield ("good", "the shares are as they were before") if found.restored else ("bad", "the shares are NOT as they were before")
 
@@ -82,8 +84,9 @@ def reload_said(report: Report) -> str:
     """In one sentence; empty without a reload."""
     if report.reload is None:
         return ""
-    verdict = "nothing was lost" if report.reload.holds else "NOT as it should be"
-    return f"Reload under load: {plural(len(report.reload.changes), 'change')}, {verdict}."
+    found = report.reload
+    verdict = "nothing was lost" if found.holds else "NOT as it should be" if found.changes else "so nothing was proved"
+    return f"Reload under load: {plural(len(found.changes), 'change')}, {verdict}."
 
 
 def _change(change: Change, own: set[str]) -> list[Cell]:

@@ -174,6 +174,15 @@ def test_a_reload_shows_its_changes_its_checks_and_how_to_restore() -> None:
         assert [label for label in labels if label] == [str(version) for version in range(8, 20)]
 
 
+def test_a_reload_that_moved_nothing_proves_nothing() -> None:
+    report = summary_scenes.reload()
+    assert report.reload is not None
+    text = read(page(replace(report, reload=replace(report.reload, changes=())))).text
+    assert "Reload under load: 0 changes, so nothing was proved." in text
+    assert "holds: nothing lost" not in text
+    assert "FAILS: no version backwards" in text
+
+
 def test_many_versions_have_a_row_each_and_those_that_look_odd_a_table() -> None:
     report = summary_scenes.reload()
     odd = replace(report, splits=(replace(report.splits[0], p=1e-6), *report.splits[1:]))
