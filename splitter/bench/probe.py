@@ -46,7 +46,7 @@ async def _ask(session: aiohttp.ClientSession, plan: Plan, target: Target) -> st
     except aiohttp.ClientConnectorError as exc:
         raise ProbeFailed(f"nobody answers at {target.url}: {_reason(exc.os_error)}. Does the server run?") from None
     except (aiohttp.ClientError, asyncio.IncompleteReadError, OSError) as exc:
-        raise ProbeFailed(f"{target.url} does not answer as an HTTP server: {exc}") from None
+        raise ProbeFailed(f"{target.url} does not answer as an HTTP server: {_in_words(exc)}") from None
     if status < 400:
         return f"{target.url} answers {status}, a redirection, which is not followed" if status // 100 == 3 else ""
     said = f"{target.url} answers {status}{f': {excerpt}' if excerpt else ''}"
@@ -61,6 +61,12 @@ def _remedy(status: int) -> str:
     if status in (404, 405):
         return "Is the URL right? An endpoint of splitter is http://HOST:PORT/serving-endpoints/NAME."
     return "Is the payload right?"
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientResponseError):  # which shows the bytes on further lines, and a status that nobody sent
+        return error.message.partition("\n")[0].rstrip(": ").lower()
+    return _reason(error) if isinstance(error, OSError) else str(error)
 
 
 def _reason(error: OSError) -> str:

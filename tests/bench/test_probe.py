@@ -93,7 +93,7 @@ async def test_nobody_there() -> None:
 
 async def test_what_is_no_http() -> None:
     async with answering(b"SSH-2.0-OpenSSH\r\n") as (url, _):
-        with pytest.raises(ProbeFailed, match="does not answer as an HTTP server"):
+        with pytest.raises(ProbeFailed, match=r"does not answer as an HTTP server: bad status line$"):
             await probe(plan_for(url))
 
 

@@ -28,7 +28,8 @@ def load(report: Report) -> Iterator[str]:
 
 
 def _asked(setting: Setting) -> str:
-    lasted = plural(round(sum(seconds for seconds, _, _ in setting.stages)), "second")
+    planned = sum(seconds for seconds, _, _ in setting.stages)
+    lasted = plural(round(planned), "second") if planned >= 10 or planned == int(planned) else f"{planned:.3g} seconds"
     if setting.arrival == Arrival.CLOSED:
         return f"{lasted}, CLOSED LOOP over {plural(setting.connections, 'connection')}: hides stalls of the server"
     _, begin, end = setting.stages[0]

@@ -162,6 +162,15 @@ def test_three_models_and_a_ramp() -> None:
     assert "c is 902 ms slower at p50" in text
 
 
+@pytest.mark.parametrize(
+    ("lengths", "said"), [((0.5,), "0.5 seconds"), ((0.6, 0.4), "1 second"), ((2.25,), "2.25 seconds"), ((12.4,), "12 seconds")]
+)
+def test_a_short_run_lasted_its_parts_of_a_second(lengths: tuple[float, ...], said: str) -> None:
+    report = scenes.empty()
+    short = replace(report, setting=replace(report.setting, stages=tuple((length, 5.0, 5.0) for length in lengths)))
+    assert f"VALID {said} " in text_of(short)
+
+
 def test_names_cannot_steer_the_terminal() -> None:
     text = summary(scenes.hostile())
     assert "\\x1b[31mred\\x1b[0m\\r\\n\\u202ex" in text
