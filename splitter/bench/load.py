@@ -38,8 +38,8 @@ class _Early:
 
 
 async def load(plan: Plan, live: Live, proof: ReloadProof | None) -> Measured:
-    """Carry the plan out. Ctrl-C and TERM end it early: nothing more is sent, and what was sent is counted. Whatever ends it, the shares
-    are put back as they were found."""
+    """Carry the plan out. Ctrl-C, TERM and a terminal that goes away end it early: nothing more is sent, and what was sent is counted.
+    Whatever ends it, the shares are put back as they were found."""
     tally = Tally(plan)
     generators = Generators(plan)
     early = _Early()
@@ -86,7 +86,7 @@ async def _moving(proof: ReloadProof | None, zero_s: float) -> AsyncIterator[Non
 
 @contextmanager
 def _on_interrupt(end: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C and TERM call `end`, once. Further ones are passed over: what goes on has a bound of its own."""
+    """Signals call `end`, once. Further ones are passed over: what goes on has a bound of its own."""
     loop = asyncio.get_running_loop()
     has_ended = False
 
@@ -96,10 +96,12 @@ def _on_interrupt(end: Callable[[], None]) -> Iterator[None]:
             has_ended = True
             end()
 
-    for number in _INTERRUPTS:
+    is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    heeded = _INTERRUPTS if is_nohup else (*_INTERRUPTS, signal.SIGHUP)
+    for number in heeded:
         loop.add_signal_handler(number, interrupt)
     try:
         yield
     finally:
-        for number in _INTERRUPTS:
+        for number in heeded:
             loop.remove_signal_handler(number)

@@ -273,7 +273,7 @@ def _show(text: str) -> None:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
         text = ascii_only(text)
-    click.echo(painted(text))  # click takes the colours away where no terminal is
+    click.echo(painted(text.removesuffix("\n")))  # click takes the colours away where no terminal is
 
 
 def exit_code(report: Report) -> int:

@@ -299,6 +299,7 @@ def test_two_runs_are_compared(folder: Path) -> None:
     result = compared(folder, dump(report()), dump(report()))
     assert result.exit_code == 0
     assert "p50" in result.stdout
+    assert not result.stdout.endswith("\n\n")
 
 
 def test_what_is_no_report_is_named(folder: Path) -> None:

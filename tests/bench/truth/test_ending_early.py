@@ -26,7 +26,7 @@ def interrupted(folder: Path, *numbers: signal.Signals) -> tuple[Ran, Seen]:
         return ran, server.seen()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_with_a_report_of_what_ran(tmp_path: Path, number: signal.Signals) -> None:
     ran, seen = interrupted(tmp_path, number, number)  # the impatient press twice
     report = ran.report
@@ -38,6 +38,19 @@ def test_a_signal_ends_it_with_a_report_of_what_ran(tmp_path: Path, number: sign
     assert f"ended early after {report.setting.duration_s:.1f} s" in ran.out
     assert "Traceback" not in ran.err
     assert ran.code == (0 if report.validity.valid else 1)
+
+
+def test_nohup_keeps_it_going(tmp_path: Path) -> None:
+    flags = ("--rate", "300", "--duration", "1s", "--method", "GET")
+    with (
+        serving(Spec(tell_at=100)) as server,
+        start(tmp_path, server.url, *BARE, *flags, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process,
+    ):
+        server.begun()
+        process.send_signal(signal.SIGHUP)
+        ran = ended(process, tmp_path)
+    assert ran.report.whole.count == 300
+    assert not ran.report.validity.interrupted
 
 
 def test_before_anything_was_measured_there_is_no_traceback_either(tmp_path: Path) -> None:
