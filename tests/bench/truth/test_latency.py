@@ -92,14 +92,14 @@ def test_models_of_known_delays_shares_and_errors(tmp_path: Path) -> None:
     """Beside the server's own account: each model's count to the answer, the difference of their delays, the shares and the errors."""
     models = {"current": Model(0.7, 5.0, 0.3), "challenger": Model(0.3, 15.0, 0.3, errors=0.1)}
     with serving(Spec(models, version="7")) as server:
-        ran = bench(tmp_path, server.url, *BARE, "--rate", "700", "--duration", "3s", "--method", "GET", "--seed", "5")
+        ran = bench(tmp_path, server.url, *BARE, "--rate", "700", "--duration", "2s", "--method", "GET", "--seed", "5")
         seen = server.seen()
     report = ran.report
     assert {group.name: group.count for group in report.models} == seen.models
     (split,) = report.splits
-    assert (split.version, split.count) == ("7", 2100)
+    assert (split.version, split.count) == ("7", 1400)
     for share in split.shares:
-        assert share.share.value == seen.models[share.model] / 2100
+        assert share.share.value == seen.models[share.model] / 1400
         assert holds(share.share, models[share.model].share)
     for group in report.models:
         assert holds(group.error_rate, models[group.name].errors)

@@ -19,7 +19,7 @@ endpoints:
       current:    {{url: {}, traffic: rest}}
       challenger: {{url: {}, traffic: 30}}
 """
-SECONDS = 3
+SECONDS = 2
 RATE = 600
 
 
@@ -59,7 +59,7 @@ async def test_which_model_is_slower_whether_the_share_is_right_and_what_splitte
     # What splitter costs: less than what lies between the models, even on a busy machine
     mix = report.overhead[0]
     assert mix.model == ""
-    assert mix.pairs >= 10
+    assert mix.pairs >= 8
     assert mix.p50 is not None
     assert -3 < mix.p50.value < 8
     assert not holds(p50.estimate, mix.p50.value)
