@@ -84,10 +84,10 @@ def _unsaid(differences: Sequence[Difference], group: Group, other: Group) -> It
     if len(differences) == 1:
         yield from sentence(ascii_only(differences[0].text), hang="    ")
     elif differences:
-        where = " and ".join(quantile_name(difference.quantile) for difference in differences)
-        needed = f"{NEEDED[differences[0].quantile]:,}"
+        where = " and ".join(f"{quantile_name(one.quantile)} ({NEEDED[one.quantile]:,} answers of each)" for one in differences)
         counts = f"{group.name} has {group.count:,}, {other.name} {other.count:,}"
-        yield from sentence(ascii_only(f"not enough data at {where}, which begin to need {needed} answers of each: {counts}"), hang="    ")
+        yield from sentence(ascii_only(f"not enough data at {where}: {counts}"), hang="    ")
+
 
 
 def errors_beside(group: Group, other: Group) -> str:
