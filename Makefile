@@ -52,7 +52,7 @@ check-contrib: $(DEV_STAMP) ## alert rules, dashboard, queries in the documents 
 check-report: $(DEV_STAMP) ## the page of `splitter bench --html` in Chromium (installs Playwright, 46 MB)
 	@command -v chromium >/dev/null || { echo "chromium is not on PATH: apt install chromium" >&2; exit 1; }
 	@$(MAKE) --no-print-directory $(BROWSER_STAMP)
-	$(BIN)/python -m pytest tests/bench/page $(TEST_FLAGS)
+	$(BIN)/python -m pytest tests/bench/output/page $(TEST_FLAGS)
 
 lint: $(DEV_STAMP) ## ruff
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ import click
 
 from benchmarks.contestants import Cores
 from benchmarks.processes import Child, free_ports, is_open
-from splitter.bench.generators import Generators
+from splitter.bench.engine.generators import Generators
 from splitter.bench.plan import Arrival, Plan, Side, Stage, Target
 from splitter.bench.tally import Tally
 from splitter.telemetry.hdr import Histogram

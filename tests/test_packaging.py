@@ -40,8 +40,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 def test_the_wheel_has_the_package_data_and_every_module(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
-    data = {"splitter/demo/demo.yaml", "splitter/config/schema.json", "splitter/bench/report.schema.json", "splitter/py.typed"}
-    assert data | {"splitter/bench/page/style.css", "splitter/bench/page/hover.js"} <= names
+    data = {"splitter/demo/demo.yaml", "splitter/config/schema.json", "splitter/bench/output/report.schema.json", "splitter/py.typed"}
+    assert data | {"splitter/bench/output/page/style.css", "splitter/bench/output/page/hover.js"} <= names
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "splitter").rglob("*.py")}
     assert sources <= names
     assert not [name for name in names if not name.startswith(("splitter/", "splitter-"))]

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
-from splitter.bench.generators import Generators, Usage
-from splitter.bench.live import Live
+from splitter.bench.engine.generators import Generators, Usage
+from splitter.bench.output.live import Live
 from splitter.bench.plan import Plan
-from splitter.bench.reload import ReloadProof
+from splitter.bench.reload.proof import ReloadProof
 from splitter.bench.tally import Tally
 
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)

@@ -7,22 +7,22 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
-from splitter.bench.api import Api
-from splitter.bench.api_errors import ApiError
-from splitter.bench.assemble import assemble
-from splitter.bench.direct import direct_targets
-from splitter.bench.discovery import Found, demo_payload, discover
+from splitter.bench.api.client import Api
+from splitter.bench.api.discovery import Found, demo_payload, discover
+from splitter.bench.api.errors import ApiError
 from splitter.bench.errors import BenchError
-from splitter.bench.live import Live
+from splitter.bench.figures.assemble import assemble
+from splitter.bench.figures.thresholds import judge
 from splitter.bench.load import load
-from splitter.bench.payload import NO_PAYLOAD, Payload
+from splitter.bench.output.live import Live
 from splitter.bench.plan import Plan, Target
-from splitter.bench.prepare import Wish, plan_of, setting_of
-from splitter.bench.probe import probe
-from splitter.bench.reload import ReloadProof
+from splitter.bench.reload.proof import ReloadProof
 from splitter.bench.report import Report
-from splitter.bench.target import Asked, asked
-from splitter.bench.thresholds import judge
+from splitter.bench.setup.direct import direct_targets
+from splitter.bench.setup.payload import NO_PAYLOAD, Payload
+from splitter.bench.setup.prepare import Wish, plan_of, setting_of
+from splitter.bench.setup.probe import probe
+from splitter.bench.setup.target import Asked, asked
 
 _WITHOUT_BODY = ("GET", "HEAD", "OPTIONS", "DELETE")
 

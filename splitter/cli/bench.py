@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from splitter.bench import amounts
 from splitter.bench.errors import BenchError
+from splitter.bench.figures.thresholds import Threshold, parse
 from splitter.bench.plan import Arrival, Stage
-from splitter.bench.target import asked
-from splitter.bench.thresholds import Threshold, parse
+from splitter.bench.setup import amounts
+from splitter.bench.setup.target import asked
 from splitter.cli.asking import TOKEN
 from splitter.cli.flags import SETTINGS
 from splitter.cli.several import Belongs, spread
 from splitter.cli.terminal import fail, is_terminal, say
 
 if TYPE_CHECKING:
-    from splitter.bench.prepare import Wish
     from splitter.bench.report import Report
+    from splitter.bench.setup.prepare import Wish
 
 T = TypeVar("T")
 
@@ -170,10 +170,10 @@ def run(**flags: Any) -> None:
     """
     import uvloop
 
-    from splitter.bench.live import Live
-    from splitter.bench.outputs import Outputs
+    from splitter.bench.output.files import Outputs
+    from splitter.bench.output.live import Live
+    from splitter.bench.output.summary import summary
     from splitter.bench.run import run as load
-    from splitter.bench.summary import summary
 
     outputs = Outputs(flags.pop("json_file"), flags.pop("hgrm_file"), flags.pop("html_file"))
     live = Live(sys.stderr, is_quiet=flags.pop("quiet"))
@@ -209,8 +209,8 @@ def _wish(
     **as_given: Any,
 ) -> Wish:
     """Raises BenchError; ends the process with 2 for flags that contradict each other."""
-    from splitter.bench.payload import read_payload
-    from splitter.bench.prepare import Wish
+    from splitter.bench.setup.payload import read_payload
+    from splitter.bench.setup.prepare import Wish
 
     return Wish(
         url=url,
@@ -266,8 +266,8 @@ def _confirm(question: str, agrees: bool) -> bool:
 
 def _show(text: str) -> None:
     """In colours on a terminal; in ASCII on one that has nothing else."""
-    from splitter.bench.summary.layout import ascii_only
-    from splitter.bench.summary.paint import painted
+    from splitter.bench.output.summary.layout import ascii_only
+    from splitter.bench.output.summary.paint import painted
 
     try:
         text.encode(sys.stdout.encoding or "ascii")
@@ -293,7 +293,7 @@ def compare(before: str, after: str) -> None:
     Example:
       splitter bench compare before.json after.json
     """
-    from splitter.bench.compare import compare as compared
+    from splitter.bench.figures.compare import compare as compared
 
     try:
         _show(compared(_report(before), _report(after)).text)
@@ -303,7 +303,7 @@ def compare(before: str, after: str) -> None:
 
 def _report(path: str) -> Report:
     """Raises ReportError; a file that cannot be read ends the process."""
-    from splitter.bench.report_json import ReportError, load
+    from splitter.bench.output.report_json import ReportError, load
 
     try:
         return load(Path(path).read_bytes())

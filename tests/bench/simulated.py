@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from splitter.bench.assemble import assemble
+from splitter.bench.figures.assemble import assemble
 from splitter.bench.plan import Arrival, Plan, Side, Stage, Target
 from splitter.bench.report import Report, Setting
 from splitter.bench.sample import NO_LABEL, Ending, Label, Sample

@@ -4,18 +4,18 @@ import io
 
 import pytest
 
-from splitter.bench.discovery import Found, demo_payload
+from splitter.bench.api.discovery import Found, demo_payload
 from splitter.bench.errors import BenchError
-from splitter.bench.live import Live
-from splitter.bench.payload import NO_PAYLOAD, parse_payload
+from splitter.bench.figures.thresholds import parse
+from splitter.bench.output.live import Live
 from splitter.bench.plan import Stage
-from splitter.bench.prepare import Wish
-from splitter.bench.probe import ProbeFailed
 from splitter.bench.run import RunRefused, payload_of, run
-from splitter.bench.target import TargetRefused
-from splitter.bench.thresholds import parse
-from tests.bench.engine import OK, Responders, closed_port, responders
-from tests.bench.test_prepare import wish
+from splitter.bench.setup.payload import NO_PAYLOAD, parse_payload
+from splitter.bench.setup.prepare import Wish
+from splitter.bench.setup.probe import ProbeFailed
+from splitter.bench.setup.target import TargetRefused
+from tests.bench.engine.scripted import OK, Responders, closed_port, responders
+from tests.bench.setup.test_prepare import wish
 
 ENDPOINT = "http://127.0.0.1:8080/serving-endpoints/demo"
 JSON = parse_payload("requests.jsonl", b"{}")

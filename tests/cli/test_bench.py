@@ -10,12 +10,12 @@ import pytest
 from click.testing import Result
 
 from splitter.bench import run as bench_run
-from splitter.bench.live import Live
+from splitter.bench.output.live import Live
+from splitter.bench.output.report_json import dump, load
 from splitter.bench.plan import Arrival, Stage
-from splitter.bench.prepare import Wish
 from splitter.bench.report import Change, Check, Reload, Report, Verdict
-from splitter.bench.report_json import dump, load
 from splitter.bench.run import RunRefused
+from splitter.bench.setup.prepare import Wish
 from splitter.cli.bench import exit_code
 from tests.bench import simulated
 from tests.cli.calling import call

@@ -17,8 +17,8 @@ from typing import IO, TypeVar
 
 import pytest
 
+from splitter.bench.output.report_json import load
 from splitter.bench.report import Estimate, Failure, Report
-from splitter.bench.report_json import load
 from tests.bench.truth.server import Seen, Spec
 
 T = TypeVar("T")

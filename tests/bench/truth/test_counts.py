@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from splitter.bench.report import Report
-from tests.bench.engine import closed_port
+from tests.bench.engine.scripted import closed_port
 from tests.bench.truth.running import BARE, at_once, bench, by_kind, numbered, payload, serving
 from tests.bench.truth.server import Model, Seen, Spec
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from pathlib import Path
 
-from tests.bench.engine import closed_port
+from tests.bench.engine.scripted import closed_port
 from tests.bench.truth.running import bench, ended, payload, serving, start, valid
 from tests.bench.truth.server import Model, Spec
 

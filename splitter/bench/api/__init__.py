@@ -1,0 +1,1 @@
+"""What splitter's API is asked: a client, its answers and errors, and what is known of the endpoint by them."""

@@ -1,0 +1,5 @@
+"""The generators: processes that send by a schedule and report every request.
+
+`schedule` says when, `pacing` wakes on time, `dispatch` gives each request to a `connection`, `wire` reads the answer, and `generator` is
+the process around them; `generators` is the parent's side, and `frames` what the two say to each other.
+"""

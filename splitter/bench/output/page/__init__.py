@@ -1,0 +1,16 @@
+"""The report as one HTML page with plots, for a browser that has no network.
+
+`document` puts the page together; `facts`, `sections` and `outcome` say what the summary says; `latency_plot`, `time_plots` and
+`share_plot` draw, with `figure`, `drawing`, `scales` and `tables`. `markup` is the only way in which text becomes HTML. `style.css` and
+`hover.js` stand in the page as they stand here.
+"""
+
+from __future__ import annotations
+
+from splitter.bench.output.page.document import document
+from splitter.bench.report import Report
+
+
+def page(report: Report) -> bytes:
+    """UTF-8, below 500 kB for any run that a machine can make. It asks for nothing from anywhere."""
+    return document(report).encode()

@@ -1,0 +1,111 @@
+"""What held and what did not: sentences with a sign, the reload's checks, the failures, the thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from splitter.bench.output.page.markup import NOTHING, Markup, glued, joined, tag
+from splitter.bench.output.page.names import model_name
+from splitter.bench.output.page.scales import clock
+from splitter.bench.output.page.tables import Cell, table
+from splitter.bench.report import Change, Estimate, Report
+from splitter.bench.wording import percent, plural
+
+_SIGNS = {
+    "good": ("✓", "good"),
+    "bad": ("✗", "bad"),
+    "odd": ("!", "odd"),
+    "slower": ("▲", ""),
+    "faster": ("▼", ""),
+    "same": ("=", ""),
+    "few": ("?", ""),
+    "plain": ("·", ""),
+}
+
+
+def sentences(found: Iterable[tuple[str, str]]) -> Markup:
+    """Each with a sign before it, which says no more than its words."""
+    items = []
+    for sign, said in found:
+        letter, class_ = _SIGNS[sign]
+        items.append(tag("li", tag("b", letter, aria_hidden="true"), glued(said), class_=class_ or None))
+    return tag("ul", *items, class_="says") if items else NOTHING
+
+
+def thresholds(report: Report) -> Markup:
+    """Each with what the run has to compare."""
+    return sentences(_judged(one.holds, f"{one.threshold}: {one.text}") for one in report.verdicts)
+
+
+def _judged(holds: bool, said: str) -> tuple[str, str]:
+    return ("good", f"holds: {said}") if holds else ("bad", f"FAILS: {said}")
+
+
+def sign_of(difference: Estimate | None) -> str:
+    """Of positive for slower; only what the interval shows counts."""
+    if difference is None or difference.low is None or difference.high is None:
+        return "few"
+    return "same" if difference.low <= 0 <= difference.high else "slower" if difference.value > 0 else "faster"
+
+
+def thresholds_said(report: Report) -> str:
+    failed = sum(not verdict.holds for verdict in report.verdicts)
+    return f"Thresholds: {failed} of {len(report.verdicts)} FAILED." if failed else f"Thresholds: all {len(report.verdicts)} hold."
+
+
+def changes(report: Report) -> Markup:
+    """What came into force, and who made it; a reload's checks."""
+    parts = []
+    found = report.reload
+    if found is not None:
+        parts.append(sentences(_checks(report)))
+        if not found.restored:
+            parts.append(tag("p", "To restore the shares that were found:"))
+            parts.append(tag("code", found.restore_command, class_="command"))
+    if report.changes:
+        own = {change.version for change in found.changes} if found else set()
+        rows = [_change(change, own) for change in report.changes]
+        parts.append(table("Changes that came into force while the load ran", ("version", "at", "by", "shares"), rows))
+    return joined(parts)
+
+
+def _checks(report: Report) -> Iterable[tuple[str, str]]:
+    found = report.reload
+    if found is None:
+        return
+    for check in found.checks:
+        if check.holds and not found.changes:
+            continue  # of no move at all every check would hold but one
+        yield _judged(check.holds, f"{check.name}: {check.text}")
+    yield ("good", "the shares are as they were before") if found.restored else ("bad", "the shares are NOT as they were before")
+
+
+def reload_said(report: Report) -> str:
+    """In one sentence; empty without a reload."""
+    if report.reload is None:
+        return ""
+    found = report.reload
+    verdict = "nothing was lost" if found.holds else "NOT as it should be" if found.changes else "so nothing was proved"
+    return f"Reload under load: {plural(len(found.changes), 'change')}, {verdict}."
+
+
+def _change(change: Change, own: set[str]) -> list[Cell]:
+    by = "this run" if change.version in own else "others"
+    return [Cell(change.version or "not said"), Cell(clock(change.at_s)), Cell(by, kind="words"), Cell(_told(change.shares), kind="words")]
+
+
+def _told(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{model_name(model)} {percent(share)}" for model, share in shares.items()) or "not known"
+
+
+def failures(report: Report) -> Markup:
+    """One row for each kind of each model."""
+    direct = sum(group.count for group in report.direct)
+    rows = []
+    for failure in report.failures:
+        total = report.whole.count if failure.side == "proxy" else direct
+        side = "through the URL" if failure.side == "proxy" else "asked directly"
+        part = percent(failure.count / max(1, total))
+        figures = Cell(f"{failure.count:,}"), Cell(part)
+        rows.append([Cell(failure.kind), *figures, Cell(model_name(failure.model), kind="words"), Cell(side, kind="words")])
+    return table("All of them are in the latencies too", ("kind", "requests", "of all", "model", "way"), rows)

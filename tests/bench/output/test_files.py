@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from splitter.bench.output.files import OutputRefused, Outputs
+
+
+def test_a_folder_that_is_not_there_is_said_before_the_load(tmp_path: Path) -> None:
+    with pytest.raises(OutputRefused, match=r"report\.json cannot be written: there is no folder .*nowhere"):
+        Outputs(str(tmp_path / "nowhere" / "report.json"), None, None).check()
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(OutputRefused, match="is a folder; give the name of a file"):
+        Outputs(None, None, str(tmp_path)).check()
+
+
+def test_a_check_makes_nothing_and_takes_what_is_there(tmp_path: Path) -> None:
+    old = tmp_path / "old.json"
+    old.write_text("kept")
+    Outputs(str(old), str(tmp_path / "new.hgrm"), None).check()
+    assert [path.name for path in tmp_path.iterdir()] == ["old.json"]
+    assert old.read_text() == "kept"
