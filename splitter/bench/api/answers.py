@@ -133,3 +133,8 @@ def _rows(document: Json, key: str) -> list[Json]:
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         raise MalformedAnswer(f"{key} is missing")
     return rows
+
+
+def fractions(percent: Mapping[str, float]) -> dict[str, float]:
+    """Of 1. Two decimals of a percentage are whole basis points: 12.34 is 0.1234 and not 0.12340000000000001."""
+    return {model: round(share * 100) / 10_000 for model, share in percent.items()}

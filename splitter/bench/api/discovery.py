@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from splitter.bench.api.answers import InForce, Served
+from splitter.bench.api.answers import InForce, Served, fractions
 from splitter.bench.api.client import Api
 from splitter.bench.api.errors import NoAccess, NoAnswer, NotSplitter, Refused
-from splitter.bench.reload.moves import fractions
 from splitter.bench.setup.payload import Payload
 
 FEW_VERSIONS = 200

@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from splitter.bench.api.answers import Standing, Version
+from splitter.bench.api.answers import Standing, Version, fractions
 from splitter.bench.api.client import Api
 from splitter.bench.api.errors import ApiError, NoAnswer, Refused, Unreachable
-from splitter.bench.reload.moves import Shares, fractions
+from splitter.bench.reload.moves import Shares
 from splitter.bench.reload.witness import Made
 
 HELD_S = 15.0

@@ -73,11 +73,6 @@ def _percent(models: Sequence[str], tickets: Sequence[int]) -> dict[str, float]:
     return {model: ticket // 100 if ticket % 100 == 0 else ticket / 100 for model, ticket in zip(models, tickets, strict=True)}
 
 
-def fractions(shares: Shares) -> dict[str, float]:
-    """Of 1. Two decimals of a percentage are whole basis points: 12.34 is 0.1234 and not 0.12340000000000001."""
-    return {model: round(share * 100) / 10_000 for model, share in shares.items()}
-
-
 def in_words(shares: Shares) -> str:
     """`current 90 %, challenger 10 %`."""
     return ", ".join(f"{model} {share:g} %" for model, share in shares.items())

@@ -15,14 +15,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 
-from splitter.bench.api.answers import Standing, Version
+from splitter.bench.api.answers import Standing, Version, fractions
 from splitter.bench.api.client import Api
 from splitter.bench.api.discovery import Found
 from splitter.bench.api.errors import ApiError, Refused
 from splitter.bench.errors import BenchError
 from splitter.bench.plan import Plan
 from splitter.bench.reload.mover import Mover, Sleep
-from splitter.bench.reload.moves import Move, change_in_words, fractions, in_words, moves_of
+from splitter.bench.reload.moves import Move, change_in_words, in_words, moves_of
 from splitter.bench.reload.witness import Witness
 from splitter.bench.report import Check, Reload
 from splitter.bench.sample import Label, Sample

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from splitter.bench.reload.moves import change_in_words, fractions, in_words, moves_of, smaller_of
+from splitter.bench.reload.moves import change_in_words, in_words, moves_of, smaller_of
 
 TWO = {"current": 90.0, "challenger": 10.0}
 
@@ -60,7 +60,3 @@ def test_the_smaller_of_two() -> None:
 def test_words() -> None:
     assert in_words({"a": 87.5, "b": 12.5}) == "a 87.5 %, b 12.5 %"
     assert change_in_words({"a": 90, "b": 10, "c": 0}, {"a": 40, "b": 60, "c": 0}) == "b 10 → 60, a 90 → 40"
-
-
-def test_fractions_are_whole_basis_points() -> None:
-    assert fractions({"a": 12.34, "b": 87.66}) == {"a": 0.1234, "b": 0.8766}
