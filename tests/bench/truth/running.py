@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -84,8 +85,13 @@ def start(folder: Path, url: str, *flags: str, **more: object) -> Popen[str]:
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "splitter", "bench", url, "--json", str(folder / "report.json"), *flags]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SPLITTER_")}
-    given: dict[str, object] = {"stdin": subprocess.DEVNULL, "stdout": PIPE, "stderr": PIPE} | more
+    # Whoever runs the tests with nohup would have us test that.
+    given: dict[str, object] = {"stdin": subprocess.DEVNULL, "stdout": PIPE, "stderr": PIPE, "preexec_fn": _heeds_hup} | more
     return Popen(command, cwd=folder, env=environment | {"PYTHONPATH": str(ROOT)}, text=True, **given)  # type: ignore[call-overload,no-any-return]
+
+
+def _heeds_hup() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def bench(folder: Path, url: str, *flags: str) -> Ran:
