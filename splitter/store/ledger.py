@@ -76,6 +76,7 @@ class Ledger:
         self._path = path
         self._most_versions = most_versions
         self._lock = threading.Lock()
+        self._inode = _inode(connection)
         (self.first_version,) = connection.execute("SELECT value FROM facts WHERE name = 'first_version'").fetchone()
         (is_used,) = connection.execute("SELECT EXISTS (SELECT 1 FROM endpoints)").fetchone()
         self.is_new = self.first_version != 1 and not is_used
@@ -132,6 +133,7 @@ class Ledger:
             LedgerError: it cannot be written, or a version is not above all that its endpoint had before; nothing was changed.
         """
         with self._writing("FULL") as db:
+            self._look_for_the_file()
             if records:
                 taken = db.executemany(_TAKE_NUMBER, [(record.endpoint, record.version) for record in records]).rowcount
                 if taken != len(records):
@@ -175,6 +177,18 @@ class Ledger:
             db.executemany("DELETE FROM sources WHERE file = ?", [(file,) for file in damaged])
         return tuple(f"{self._path}: the last good content of {os.fsdecode(file)} is damaged and was dropped" for file in damaged)
 
+    def _look_for_the_file(self) -> None:
+        """SQLite goes on in a file that was removed, whose last name is gone: what is written there is answered for and lost."""
+        if self._inode is None:
+            return
+        with suppress(OSError):
+            if os.stat(self._path).st_ino == self._inode:
+                return
+        raise LedgerError(
+            f"{self._path} was removed or replaced while splitter runs, so nothing more can be kept in it; nothing was changed. "
+            "Put it back, or restart splitter, which makes a new one"
+        )
+
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
@@ -199,6 +213,12 @@ class Ledger:
                 if isinstance(exc, sqlite3.Error):
                     raise LedgerError(_sentence(self._path, exc)) from exc
                 raise
+
+
+def _inode(connection: sqlite3.Connection) -> int | None:
+    """Of the file that the connection writes to; None: it is in memory."""
+    (_, _, path), *_ = connection.execute("PRAGMA database_list")
+    return os.stat(path).st_ino if path else None
 
 
 def _keep_sources(db: sqlite3.Connection, sources: Mapping[str, bytes | None]) -> None:

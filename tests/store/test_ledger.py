@@ -471,6 +471,23 @@ def test_a_write_that_fails_changes_nothing_and_the_next_one_may_succeed(tmp_pat
         assert ledger.newest() == {"m": Standing(record(version=1), (record(version=2),), 2)}
 
 
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_state_that_was_removed_takes_no_change_any_more(tmp_path: Path, is_replaced: bool) -> None:
+    folder, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
+    with opened(folder) as ledger:
+        landed(ledger, record(version=1))
+        folder.rename(elsewhere)
+        if is_replaced:
+            Ledger.begin(folder)
+        with pytest.raises(LedgerError, match=r"state\.db was removed or replaced.*nothing was changed.*restart splitter"):
+            ledger.write([record(version=2)], {})
+        assert ledger.newest() == {"m": Standing(record(version=1), (), 1)}
+        if is_replaced:
+            folder.rename(tmp_path / "new")
+        elsewhere.rename(folder)
+        ledger.write([record(version=2)], {})
+
+
 def test_closed_twice_and_then_refused(tmp_path: Path) -> None:
     with opened(tmp_path) as ledger:
         ledger.close()
