@@ -16,6 +16,7 @@ import orjson
 
 from splitter.bench.engine.connection import Address, resolve
 from splitter.bench.engine.frames import HEADER, MOMENT, Account, Job, Kind, frame, read_batch
+from splitter.bench.errors import BenchError
 from splitter.bench.plan import Plan
 from splitter.bench.sample import NO_LABEL, Label, Sample
 
@@ -25,7 +26,7 @@ _HEAD_START_S = 0.1  # from telling all processes when to begin, until then
 _END_S = 1.0  # how long a process may take to end once its stdin is closed
 
 
-class GeneratorFailed(Exception):
+class GeneratorFailed(BenchError):
     """A generator process did not start; the message has what it said."""
 
 
