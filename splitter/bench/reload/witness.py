@@ -69,7 +69,7 @@ class Witness:
     moves: list[Made] = field(default_factory=list)
     sent: int = 0
     lost: Counter[str] = field(default_factory=Counter)
-    failed: Counter[str] = field(default_factory=Counter)  # by a model, or at it: `challenger 500`
+    failed: Counter[str] = field(default_factory=Counter)  # by a model: `500 from challenger`
     _seen: dict[Label, _Seen] = field(default_factory=dict)
 
     def made(self, move: Made) -> None:
@@ -121,7 +121,7 @@ class Witness:
             self.lost[f"were answered with {status} on the way to {visible(seen.model)}"] += 1
             return True
         if seen.model:
-            self.failed[f"{visible(seen.model)} {status}"] += 1
+            self.failed[f"{status} from {visible(seen.model)}"] += 1
             return False
         self.sent += 1
         self.lost[f"were answered with {status} by no model"] += 1
@@ -153,8 +153,8 @@ class Witness:
 
     def _nothing_lost(self) -> Check:
         sent = self.sent + self.answered
-        errors = ", ".join(f"{count:,} of {what}" for what, count in sorted(self.failed.items()))
-        relayed = f"; errors of models, relayed: {errors}" if errors else ""
+        errors = ", ".join(f"{count:,} x {what}" for what, count in sorted(self.failed.items()))
+        relayed = f"; errors of the models' own, which is no loss: {errors}" if errors else ""
         if not self.lost:
             return Check("nothing lost", sent > 0, f"{plural(sent, 'request')} with the warm-up, each answered by a model{relayed}")
         lost = ", ".join(f"{count:,} {how}" for how, count in sorted(self.lost.items()))

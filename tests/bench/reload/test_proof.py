@@ -62,8 +62,8 @@ async def test_an_error_of_a_model_is_no_loss_and_is_told(scene: Scene) -> None:
     scene.spoil = lambda number, sample, label: (sample._replace(status=500 if number % 100 == 0 else 200), label)
     reload = await scene.whole()
     assert failing(reload) == []
-    assert "errors of models, relayed: " in check(reload, "nothing lost").text
-    assert " of current 500" in check(reload, "nothing lost").text
+    assert "errors of the models' own, which is no loss: " in check(reload, "nothing lost").text
+    assert " x 500 from current" in check(reload, "nothing lost").text
 
 
 async def test_what_never_left_the_generator_is_no_loss(scene: Scene) -> None:

@@ -84,7 +84,8 @@ def _unsaid(differences: Sequence[Difference], group: Group, other: Group) -> It
     if len(differences) == 1:
         yield from sentence(ascii_only(differences[0].text), hang="    ")
     elif differences:
-        where = " and ".join(f"{quantile_name(one.quantile)} ({NEEDED[one.quantile]:,} answers of each)" for one in differences)
+        each = [f"{quantile_name(one.quantile)} ({NEEDED[one.quantile]:,} answers of each)" for one in differences]
+        where = f"{', '.join(each[:-1])} and {each[-1]}"
         counts = f"{group.name} has {group.count:,}, {other.name} {other.count:,}"
         yield from sentence(ascii_only(f"not enough data at {where}: {counts}"), hang="    ")
 
