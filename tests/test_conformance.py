@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import socket
 import sys
 from asyncio.subprocess import PIPE, STDOUT
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,17 @@ SHARDS = 6
 Results = list[dict[str, Any]]
 
 
+def _free_port() -> int:
+    """One that no client is given meanwhile: Linux takes theirs from 32768 on, and a server starts on this one only later."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
 async def judged(cases: list[dict[str, Any]], folder: Path, workers: int, probes: int) -> Results:
     """Run `cases` against a splitter of `workers`, with `probes` clean requests after each. `folder` is empty."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        upstream_port = free.getsockname()[1]
+    upstream_port = _free_port()
     only = f"{{url: 'http://127.0.0.1:{upstream_port}{PATH}', traffic: 100}}"
     config = folder / "conformance.yaml"
     config.write_text(f"endpoints: {{{NAME}: {{served_models: {{only: {only}}}}}}}\n")

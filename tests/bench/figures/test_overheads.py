@@ -45,6 +45,7 @@ def test_the_cost_of_the_proxy_is_found_for_the_mix_and_for_each_model() -> None
     assert costs["challenger"].p99 is None, "750 answers on each side are too few"
 
 
+@pytest.mark.proof  # the reports of truth/test_coverage.py hold overheads too, in each `make test`
 def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     """Of 100 runs 95 are to; fewer than 88 would be less likely than 1 in 300."""
     plan = simulated.plan(200, 20, BOTH, turns=ABBA)
