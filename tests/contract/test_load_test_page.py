@@ -64,8 +64,10 @@ class Terminal:
         )
         self.shell.typed.append(command)
         may_be_busy = done.returncode == 1 and BUSY.search(" ".join(done.stdout.split())) is not None
-        expected = BROKEN_THRESHOLD if "FAILS" in shown else 0
-        assert done.returncode == expected or may_be_busy, f"{short}\n{done.returncode}\n{done.stdout}"
+        # How fast this machine is, is not what a page promises: the exit code is that of the thresholds as they came out.
+        is_broken = "\n  FAILS " in done.stdout.partition("\nThresholds: ")[2]
+        assert done.returncode == (BROKEN_THRESHOLD if is_broken else 0) or may_be_busy, f"{short}\n{done.returncode}\n{done.stdout}"
+        assert is_broken or may_be_busy or "FAILS" not in shown, f"{short}\n{done.stdout}"
         printed = {label(line) for line in done.stdout.splitlines()}
         expected_lines = [line for line in shown.splitlines() if is_certain(line) and not (may_be_busy and " slower at " in line)]
         missing = [line for line in expected_lines if label(line) not in printed]
