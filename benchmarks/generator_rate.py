@@ -61,7 +61,7 @@ async def measure(made: Plan, cores: Cores, rest: set[int]) -> tuple[str, ...]:
     service = Histogram.union(cell.service for cell in tally.cells.values())
     times = [tally.lag.quantile(q) for q in (0.5, 0.99, 1.0)] + [service.quantile(q) for q in (0.5, 0.99)]
     cpu = max(usage.cpu_s / usage.wall_s for usage in generators.usage)
-    late = max(usage.late_p99_s for usage in generators.usage) * 1000
+    late = max(usage.late.quantile(0.99) for usage in generators.usage) / 1000
     errors = sum(cell.errors for cell in tally.cells.values())
     return (f"{tally.sent / made.duration_s:,.0f}", *(f"{time / 1000:.3f}" for time in times), f"{late:.3f}", f"{cpu:.0%}", f"{errors}")
 

@@ -152,8 +152,9 @@ class Validity:
     generator_cpu: float  # of one core, the busiest process
     interrupted: bool  # ended early by Ctrl-C
     lag_limit_ms: float  # the largest p99 of a valid run, of what is sent and of what is read
-    read_late_p99_ms: float  # how late the generator came to answers that had arrived
+    read_late_p99_ms: float  # how much later than moments drawn at random the generator came to what had arrived by then
     waited: float  # fraction of the requests that waited for a connection
+    read_looks: int = 0  # the number of those moments
 
 
 @dataclass(frozen=True, slots=True)

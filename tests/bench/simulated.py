@@ -11,6 +11,7 @@ from splitter.bench.plan import Arrival, Plan, Side, Stage, Target
 from splitter.bench.report import Report, Setting
 from splitter.bench.sample import NO_LABEL, Ending, Label, Sample
 from splitter.bench.tally import Tally
+from splitter.telemetry.hdr import Histogram
 
 HOST = ("http", "127.0.0.1", 8080)
 PROXY = Target(Side.PROXY, "", *HOST, "/serving-endpoints/multi-model/invocations")
@@ -22,7 +23,7 @@ CHALLENGER = Target(Side.DIRECT, "challenger", "http", "127.0.0.1", 5002, "/invo
 class Used:
     cpu_s: float
     wall_s: float
-    late_p99_s: float = 0.0002
+    late: Histogram = field(default_factory=lambda: Histogram({200: 2000}))
 
 
 @dataclass(frozen=True)

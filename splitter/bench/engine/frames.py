@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
@@ -36,11 +36,12 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a generator says at its end: see `generators.Usage`, and sentences for the user."""
+    """What a generator says at its end: see `generators.Usage`, and sentences for the user. `late` are the buckets of a histogram in
+    microseconds and their counts."""
 
     cpu_s: float
     wall_s: float
-    late_p99_s: float
+    late: Sequence[tuple[int, int]]
     notes: tuple[str, ...]
 
 

@@ -120,9 +120,7 @@ class Run:
             self._pace.catch_up(monotonic())
         self._pace.stop()
         await self._end()
-        late = self._watch.late
-        late_p99_s = late.quantile(0.99) / 1e6 if late.total else 0.0
-        self._account(Account(cpu_s, wall_s, late_p99_s, tuple(sorted(self._dispatch.notes))))
+        self._account(Account(cpu_s, wall_s, tuple(self._watch.late.counts.items()), tuple(sorted(self._dispatch.notes))))
 
     async def _stopped(self, until: float) -> None:
         """Wait until then, or for STOP."""

@@ -19,6 +19,7 @@ from splitter.bench.engine.frames import HEADER, MOMENT, Account, Job, Kind, fra
 from splitter.bench.errors import BenchError
 from splitter.bench.plan import Plan
 from splitter.bench.sample import NO_LABEL, Label, Sample
+from splitter.telemetry.hdr import Histogram
 
 READY_S = 30.0
 """How long the processes may take until they are ready to send."""
@@ -39,12 +40,13 @@ class Batch(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """Of one process: CPU seconds in the measured time, and how long that was. `late_p99_s` is how late it came to read answers: the p99 of
-    moments drawn at random. A generator that cannot keep up shows there, and not in its send lag, since it finds no connection free."""
+    """Of one process: CPU seconds in the measured time, and how long that was. `late` is how much later than moments drawn at random it
+    came to what had arrived by then, in microseconds. A generator that cannot keep up shows there, and not in its send lag, since it finds
+    no connection free."""
 
     cpu_s: float
     wall_s: float
-    late_p99_s: float
+    late: Histogram
 
 
 class Generators:
@@ -152,7 +154,7 @@ class Generators:
                 labels += new
                 self._batches.put_nowait(Batch(number, samples, labels))
             account = Account(**orjson.loads(payload))
-            self._usage[number] = Usage(account.cpu_s, account.wall_s, account.late_p99_s)
+            self._usage[number] = Usage(account.cpu_s, account.wall_s, Histogram(dict(account.late)))
             self.failures += account.notes
         except asyncio.IncompleteReadError:
             self.failures.append(f"generator process {number} ended before its time: {await self._last_words(number)}")

@@ -7,14 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from splitter.bench.figures.statistics.special import binomial_at_most
 from splitter.bench.plan import Arrival, Plan
 from splitter.bench.report import Validity
 from splitter.bench.tally import Tally
 from splitter.bench.wording import duration, percent, plural, rate
+from splitter.telemetry.hdr import Histogram, rank_of
 
-LEAST_ACHIEVED = 0.99
 TIMER_FLOOR_MS = 1.0  # libuv counts whole milliseconds, so a loop that sleeps is late by up to one
 MOST_LAG_MS = 1.0  # above that floor
+_LIMIT_MS = TIMER_FLOOR_MS + MOST_LAG_MS
+_ALLOWED = 0.01  # of the requests, and of the looks at the generator, may be beyond their limit
+_BY_CHANCE = 0.001  # less likely than that, and it was not a few requests' bad luck
 _BUSY = 0.85  # of a core: from here on a process does not wait for its requests any more, they wait for it
 _MANY_WAITED = 0.01
 
@@ -29,8 +33,24 @@ class Used(Protocol):
     def wall_s(self) -> float: ...
 
     @property
-    def late_p99_s(self) -> float:
-        """How late it came to read what had arrived."""
+    def late(self) -> Histogram:
+        """How much later than moments drawn at random it came to what had arrived by then, in microseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lateness:
+    """How late something was, `p99_ms`, and in how many of `total` cases it was so by more than the limit."""
+
+    p99_ms: float
+    over: int
+    total: int
+
+    @property
+    def is_more_than_allowed(self) -> bool:
+        return _is_beyond(self.over, self.total)
+
+
+_NEVER = _Lateness(0.0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +61,8 @@ class _Kept:
     tally: Tally
     measured_s: float
     cpu: float
-    lag_p99_ms: float
-    lag_limit_ms: float
-    read_late_ms: float
+    lag: _Lateness
+    read: _Lateness
     interrupted: bool
 
     @property
@@ -60,10 +79,11 @@ def validity(
 ) -> Validity:
     """`measured_s` is less than the plan's when the run was ended early; what ran is judged then. `faults` are sentences of the generators
     about their own end."""
-    p50, p99, most = (tally.lag.quantile(q) / 1e3 if tally.lag.total else 0.0 for q in (0.5, 0.99, 1.0))
+    p50, most = (tally.lag.quantile(q) / 1e3 if tally.lag.total else 0.0 for q in (0.5, 1.0))
     cpu = max((used.cpu_s / used.wall_s for used in usage if used.wall_s > 0), default=0.0)
-    read_late_ms = max((used.late_p99_s for used in usage), default=0.0) * 1e3
-    kept = _Kept(plan, tally, measured_s, cpu, p99, TIMER_FLOOR_MS + MOST_LAG_MS, read_late_ms, interrupted)
+    lag = _lateness(tally.lag)
+    read = max((_lateness(used.late) for used in usage), key=lambda found: (found.is_more_than_allowed, found.p99_ms), default=_NEVER)
+    kept = _Kept(plan, tally, measured_s, cpu, lag, read, interrupted)
     reasons = (*faults, *_reasons(kept))
     lasted = max(measured_s, 1e-9)
     return Validity(
@@ -74,13 +94,14 @@ def validity(
         scheduled=tally.counted,
         sent=tally.sent,
         lag_p50_ms=p50,
-        lag_p99_ms=p99,
+        lag_p99_ms=lag.p99_ms,
         lag_max_ms=most,
         generator_cpu=cpu,
         interrupted=interrupted,
-        lag_limit_ms=kept.lag_limit_ms,
-        read_late_p99_ms=read_late_ms,
+        lag_limit_ms=_LIMIT_MS,
+        read_late_p99_ms=read.p99_ms,
         waited=kept.waited,
+        read_looks=read.total,
     )
 
 
@@ -105,26 +126,44 @@ def _reasons(kept: _Kept) -> Iterator[str]:
     if kept.plan.arrival is not Arrival.CLOSED:
         if not kept.interrupted:  # the moment of an early end is not known to the request
             yield from _missing(kept)
-        if kept.in_time < LEAST_ACHIEVED:
+        if _is_beyond(kept.tally.counted - kept.tally.in_time, kept.tally.counted):
             yield _behind(kept)
-    if kept.lag_p99_ms > kept.lag_limit_ms:
-        yield (
-            f"the generator itself was late: send lag p99 is {duration(kept.lag_p99_ms)} ms, and {MOST_LAG_MS:g} ms above the timer's "
-            f"floor of {TIMER_FLOOR_MS:g} ms is allowed: {_generator(kept)}"
-        )
-    if kept.read_late_ms > kept.lag_limit_ms:
+    if kept.lag.is_more_than_allowed:
+        lag = f"{_how_often(kept.lag)} requests were sent more than {_LIMIT_MS:g} ms after they could have been"
+        yield f"the generator itself was late: {lag}, {_allowed(kept.lag)}: {_generator(kept)}"
+    if kept.read.is_more_than_allowed:
         # A core that is full sends on time, since that goes first, and reads late: the server would look slow by it.
-        yield (
-            f"the generator came to the answers {duration(kept.read_late_ms)} ms after they had arrived (p99), and "
-            f"{duration(kept.lag_limit_ms)} ms are allowed: {_generator(kept)}"
-        )
+        looks = f"at {_how_often(kept.read)} moments it was so by more than {_LIMIT_MS:g} ms"
+        yield f"the generator was late to read, so answers look slower than they were: {looks}, {_allowed(kept.read)}: {_generator(kept)}"
+
+
+def _how_often(late: _Lateness) -> str:
+    return f"{late.over:,} of {late.total:,}"
+
+
+def _allowed(late: _Lateness) -> str:
+    return f"which is {percent(late.over / late.total)} with {_ALLOWED * 100:.0f} % allowed (p99 {duration(late.p99_ms)} ms)"
+
+
+def _lateness(microseconds: Histogram) -> _Lateness:
+    total = microseconds.total
+    if not total:
+        return _NEVER
+    ranks = microseconds.ranks()
+    return _Lateness(ranks.at(rank_of(0.99, total)) / 1e3, total - ranks.count_to(_LIMIT_MS * 1e3), total)
+
+
+def _is_beyond(over: int, total: int) -> bool:
+    """Whether more than the allowed part is beyond its limit, and not by chance: the p99 of a few is their greatest, and a single late
+    one of a hundred says nothing of the run."""
+    return over > _ALLOWED * total and binomial_at_most(total - over, total, 1 - _ALLOWED) < _BY_CHANCE
 
 
 def _missing(kept: _Kept) -> Iterator[str]:
     """A generator that died reports less than was due. Drawn arrivals vary by the root of their number."""
     expected = due(kept.plan, kept.measured_s)
     drawn = 5 * math.sqrt(expected) if kept.plan.arrival is Arrival.POISSON else 0.0
-    slack = drawn + (1 - LEAST_ACHIEVED) * expected + 2 * kept.plan.processes
+    slack = drawn + _ALLOWED * expected + 2 * kept.plan.processes
     if kept.tally.counted < expected - slack:
         were_due = plural(round(expected), "request")
         yield f"the generators reported {kept.tally.counted:,} of about {were_due} that were due: one of them ended early"
@@ -132,7 +171,7 @@ def _missing(kept: _Kept) -> Iterator[str]:
 
 def _behind(kept: _Kept) -> str:
     sent, asked = rate(kept.tally.in_time / kept.measured_s), rate(kept.tally.counted / kept.measured_s)
-    what = f"{sent} were sent of {asked} that were due ({percent(kept.in_time)}, and {LEAST_ACHIEVED * 100:.0f} % are needed)"
+    what = f"{sent} were sent of {asked} that were due ({percent(kept.in_time)}, and {(1 - _ALLOWED) * 100:.0f} % are needed)"
     # A process whose core is full reads its answers late, so its connections look as if they were not free.
     waited_for_server = kept.waited > _MANY_WAITED and kept.cpu < _BUSY
     return f"{what}: {_connections(kept) if waited_for_server else _generator(kept)}"
