@@ -113,7 +113,9 @@ def test_a_short_run_that_was_late_all_along_is_not_valid() -> None:
     ]
 
 
-@pytest.mark.parametrize(("over", "total", "is_valid"), [(1, 2, True), (3, 3, False), (5, 100, True), (6, 100, False), (21, 1000, True), (22, 1000, False)])
+@pytest.mark.parametrize(
+    ("over", "total", "is_valid"), [(1, 2, True), (3, 3, False), (5, 100, True), (6, 100, False), (21, 1000, True), (22, 1000, False)]
+)
 def test_how_many_late_ones_are_more_than_chance(over: int, total: int, is_valid: bool) -> None:
     assert judged(SHORT, steady(seconds=1), Used(0.1, 1.0, Histogram({200: total - over, 5000: over}))).valid is is_valid
 

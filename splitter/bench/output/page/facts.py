@@ -149,6 +149,6 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     lags = (("p50", validity.lag_p50_ms), ("p99", validity.lag_p99_ms), ("most", validity.lag_max_ms))
     yield "send lag", ", ".join(f"{duration(ms)} ms at {name}" for name, ms in lags)
     looks = f"{plural(validity.read_looks, 'moment')} drawn at random"
-    yield "read late", f"{duration(validity.read_late_p99_ms)} ms at p99: how much later than {looks} the generator came to what had arrived"
+    yield "read late", f"{duration(validity.read_late_p99_ms)} ms at p99: so much later than {looks} it came to what had arrived"
     yield "versions", ", ".join(f"{name} {version}" for name, version in setting.versions.items())
     yield "machine", ", ".join(f"{name} {value}" for name, value in setting.machine.items())
