@@ -1,8 +1,8 @@
 """The report as one HTML page with plots, for a browser that has no network.
 
-`document` puts the page together; `facts`, `sections` and `outcome` say what the summary says; `latency_plot`, `time_plots` and
-`share_plot` draw, with `figure`, `drawing`, `scales` and `tables`. `markup` is the only way in which text becomes HTML. `style.css` and
-`hover.js` stand in the page as they stand here.
+`document` puts the page together; `facts`, `sections` and `outcome` say what the summary says; `latency_plot`, `time_plots`,
+`share_plot` and `cost_plot` draw, with `spectrum`, `figure`, `drawing`, `scales` and `tables`. `markup` is the only way in which text
+becomes HTML. `style.css` and `hover.js` stand in the page as they stand here.
 """
 
 from __future__ import annotations

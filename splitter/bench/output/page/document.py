@@ -8,6 +8,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 from splitter.bench.output.page import facts, outcome, sections
+from splitter.bench.output.page.cost_plot import cost_figure
 from splitter.bench.output.page.figure import Figure, figure
 from splitter.bench.output.page.latency_plot import latency_figure
 from splitter.bench.output.page.markup import NOTHING, Markup, joined, tag
@@ -61,7 +62,7 @@ def _sections(report: Report) -> Iterator[Section]:
     yield "models", "Models", sections.models(report) if report.models else NOTHING
     yield "time", "Over time", _over_time(report)
     yield "shares", "Shares against the configured ones", sections.shares(report)
-    yield "cost", "The proxy's own cost", sections.overhead(report)
+    yield "cost", "The proxy's own cost", joined((_drawn(cost_figure(report)), sections.overhead(report)))
     yield "changes", "Reload under load" if report.reload else "Changes", outcome.changes(report)
     yield "failures", "Failures", outcome.failures(report) if report.failures else NOTHING
     yield "run", "What was run", facts.what_was_run(report)

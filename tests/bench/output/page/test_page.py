@@ -206,6 +206,7 @@ def test_direct_rounds_give_the_proxys_own_cost() -> None:
     assert "The proxy's own cost" in text
     assert "Through the proxy the median is 0.309 ms more than directly (95 %: 0.266 to 0.352)." in text
     assert "Slices in which the models were asked directly are left out." in text
+    assert "both-ways" in figures(summary_scenes.direct)
 
 
 def test_without_a_splitter_there_is_neither_share_nor_version() -> None:
