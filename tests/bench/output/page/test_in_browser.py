@@ -92,6 +92,15 @@ def test_it_is_quiet_and_needs_no_scrolling_to_the_side(started: Any, written: W
 
 
 @every_page
+def test_nothing_sticks_out_at_any_width(started: Any, written: Written, scene: Any) -> None:
+    """Between a telephone and a wide screen there once were tables wider than the window."""
+    with opened(started, written(scene)) as found:
+        for width in (*range(360, 1000, 40), 641, 1024, 1025):
+            found.page.set_viewport_size({"width": width, "height": 900})
+            assert found.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@every_page
 def test_curves_lie_within_their_plots(started: Any, written: Written, scene: Any) -> None:
     with opened(started, written(scene)) as found:
         outside = found.page.evaluate("""() => [...document.querySelectorAll(".lines path")].filter((path) => {
