@@ -18,6 +18,7 @@ _QUANTILES = ("p50", "p90", "p99", "p99.9")
 _AT_LENGTH = 3  # so many versions have a table each; of a reload under load there are more
 _ODD_ONES = 10
 _ODD = 0.05
+_MIXED = "A percentile of all requests can fall between two models, as chance has it: the rows of the models tell more."
 
 
 def latency_table(report: Report) -> Markup:
@@ -140,6 +141,8 @@ def overhead(report: Report) -> Markup:
             rows.append([Cell(found.model or "all requests"), Cell(f"{found.pairs:,}"), *cells])
         caption = "Proxied less direct, in milliseconds, with 95 % intervals; pairs of neighbouring rounds of this run"
         parts.append(table(caption, ("model", "pairs", "mean", "p50", "p90", "p99"), rows))
+        if len(report.overhead) > 2:
+            parts.append(tag("p", _MIXED, class_="note"))
     if report.direct:
         parts.append(_groups("The models asked directly, latency since due in milliseconds", report.direct, "target"))
     return joined(parts)

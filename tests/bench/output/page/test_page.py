@@ -13,7 +13,7 @@ from importlib.resources import files
 import pytest
 
 from splitter.bench.output.page import page
-from splitter.bench.report import Report
+from splitter.bench.report import Estimate, Report
 from tests.bench.output.page import scenes
 from tests.bench.output.page.markup_reader import Element, read
 from tests.bench.output.summary import scenes as summary_scenes
@@ -207,6 +207,21 @@ def test_direct_rounds_give_the_proxys_own_cost() -> None:
     assert "Through the proxy the median is 0.309 ms more than directly (95 %: 0.266 to 0.352)." in text
     assert "Slices in which the models were asked directly are left out." in text
     assert "both-ways" in figures(summary_scenes.direct)
+
+
+def test_a_cost_below_nothing_is_said_as_less_and_whose_it_is() -> None:
+    report = summary_scenes.direct()
+    _, current, challenger = report.overhead
+    faster = replace(current, p50=Estimate(-0.2, -0.5, 0.1))
+    text = read(page(replace(report, overhead=(faster, challenger)))).text.replace("\xa0", " ")
+    assert "Through the proxy the median of current is 0.200 ms less than directly (95 %: -0.100 to 0.500)." in text
+
+
+def test_percentiles_of_a_mix_are_read_with_care() -> None:
+    care = "can fall between two models, as chance has it"
+    report = summary_scenes.direct()
+    assert care in said(summary_scenes.direct)
+    assert care not in read(page(replace(report, overhead=report.overhead[:2]))).text.replace("\xa0", " ")
 
 
 def test_without_a_splitter_there_is_neither_share_nor_version() -> None:
