@@ -1,23 +1,24 @@
-"""Gives requests to connections, and accounts for every one of them: the middle of a generator process.
+"""Gives requests to connections, each in its turn: the middle of a generator process.
 
 A side (the proxy, or the model servers) has at most its number of requests under way. What is due beyond that waits in a queue: its
-latency counts from its intended moment, its lag only from the moment that its turn came. Each target keeps as many connections as its
-side may use at once, so that a request never has to wait because the wrong target's was free.
+latency counts from its intended moment, its lag only from the moment that its turn came. Whatever becomes of a request, the ledger has it
+once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from time import monotonic
 
 from splitter.bench.engine.connection import Address, Connection, Dialler
+from splitter.bench.engine.lanes import Lane, SideState, share
+from splitter.bench.engine.ledger import Ledger
 from splitter.bench.engine.schedule import Choice, Due, Round
 from splitter.bench.engine.wire import Head, Heads, Requests
 from splitter.bench.plan import Arrival, Plan, Side
-from splitter.bench.sample import SAMPLE, Ending
+from splitter.bench.sample import Ending
 
 TICK_S = 0.01
 """How often time limits are looked at."""
@@ -29,40 +30,6 @@ _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUF
 """Why this machine cannot open another connection, of which the server knows nothing."""
 
 
-class Lane:
-    """One target's connections: `ready` ones, and how many more may be opened."""
-
-    __slots__ = ("_dialler", "closed", "open", "ready", "side")
-
-    def __init__(self, side: SideState, dialler: Dialler, size: int) -> None:
-        self.side = side
-        self._dialler = dialler
-        self.open = dialler.open
-        self.ready: deque[Connection] = deque()
-        self.closed = size
-
-    def take(self) -> Connection | None:
-        """The one that has been idle for longest, so that all are used. None: there is none that is open."""
-        while self.ready:
-            connection = self.ready.popleft()
-            if connection.is_open:
-                return connection
-            self.closed += 1
-        return None
-
-
-class SideState:
-    """What is under way to one side and what waits for it."""
-
-    __slots__ = ("limit", "under_way", "waiting", "which")
-
-    def __init__(self, which: Side, limit: int) -> None:
-        self.which = which
-        self.limit = limit
-        self.under_way = 0
-        self.waiting: deque[Due] = deque()
-
-
 class Dispatch:
     """`due` for an open loop, `turn` for a closed one. `take_samples` empties what has been accounted for."""
 
@@ -70,7 +37,7 @@ class Dispatch:
         """`addresses`: of each target of the plan."""
         self._loop = loop
         self._limit_s = plan.timeout_s
-        self._is_closed_loop = plan.arrival is Arrival.CLOSED
+        self._ledger = Ledger(plan.arrival is Arrival.CLOSED)
         self._choice = Choice(plan, process)
         self._request = Requests(plan).of
         self.heads = Heads(plan.method)
@@ -82,8 +49,6 @@ class Dispatch:
         ]
         self._deadlines: dict[Connection, float] = {}  # of the requests under way, in the order of sending, so the first is the earliest
         self._tasks: set[asyncio.Task[None]] = set()
-        self._samples = bytearray()
-        self._zero = 0.0
         self._turn: SideState | None = None
         self._is_warming_up = True
         self._ceased = False
@@ -105,7 +70,7 @@ class Dispatch:
 
     def begin(self, zero: float) -> None:
         """`zero` is the CLOCK_MONOTONIC of the run's time 0."""
-        self._zero = zero
+        self._ledger.zero = zero
         self._look_at_deadlines()
 
     def cease(self) -> None:
@@ -139,9 +104,7 @@ class Dispatch:
         return sum(connection.is_open for lane in self._lanes for connection in lane.ready)
 
     def take_samples(self) -> bytes:
-        samples = bytes(self._samples)
-        self._samples.clear()
-        return samples
+        return self._ledger.take()
 
     # --- sending --------------------------------------------------------------------------------------------------------------
 
@@ -162,7 +125,7 @@ class Dispatch:
         now = monotonic()
         for side in self._sides.values():
             while side.waiting:
-                self._unsent(side.waiting.popleft(), now)
+                self._ledger.unsent(side.waiting.popleft(), now)
 
     def turn(self, turn: Round, at: float) -> None:
         """In a closed loop: from now on the connections of this side send, each when its last answer came; those of the other do not."""
@@ -198,7 +161,7 @@ class Dispatch:
         request = self._request(due.target, due.body)
         sent = monotonic()
         connection.sent = sent
-        connection.intended = sent if self._is_closed_loop else self._zero + due.at
+        connection.intended = self._ledger.intended(due, sent)
         connection.lag = lag + sent - since
         self._deadlines[connection] = sent + self._limit_s
         connection.send(request)
@@ -234,18 +197,17 @@ class Dispatch:
         if self._ceased:
             lane.side.under_way -= 1
             lane.ready.append(connection)
-            self._unsent(due, monotonic())
+            self._ledger.unsent(due, monotonic())
             return
         self._send(connection, due, monotonic(), began - since)
 
     def _no_connection(self, lane: Lane, due: Due, began: float, lag: float, error: OSError) -> None:
         now = monotonic()
         if self._note(error):
-            self._unsent(due, now)
+            self._ledger.unsent(due, now)
         else:
             ending = Ending.CONNECT_TIMEOUT if isinstance(error, TimeoutError) else Ending.REFUSED
-            intended = began if self._is_closed_loop else self._zero + due.at
-            self._account(intended, began, now, lag, 0, 0, due.target, ending, 0)
+            self._ledger.account(self._ledger.intended(due, began), began, now, lag, 0, 0, due.target, ending, 0)
         self._after_failure(lane.side)
 
     def _note(self, error: OSError) -> bool:
@@ -281,7 +243,7 @@ class Dispatch:
             status = label = has_retry_after = 0
         else:
             status, label, has_retry_after = head.status, head.label, head.has_retry_after
-        self._account(
+        self._ledger.account(
             connection.intended, connection.sent, now, connection.lag, label, status, connection.target, ending, has_retry_after
         )
         self.look(now)
@@ -289,16 +251,6 @@ class Dispatch:
             self._next(side, now)
         else:
             self._after_failure(side)
-
-    def _unsent(self, due: Due, now: float) -> None:
-        intended = now if self._is_closed_loop else self._zero + due.at
-        self._account(intended, now, now, 0.0, 0, 0, due.target, Ending.UNSENT, 0)
-
-    def _account(
-        self, intended: float, sent: float, done: float, lag: float, label: int, status: int, target: int, ending: int, has_retry_after: int
-    ) -> None:
-        zero = self._zero
-        self._samples += SAMPLE.pack(intended - zero, sent - zero, done - zero, lag, label, status, target, ending, has_retry_after)
 
     def _look_at_deadlines(self) -> None:
         self._tick = self._loop.call_later(TICK_S, self._look_at_deadlines)
@@ -308,11 +260,6 @@ class Dispatch:
             if deadline > now:
                 return
             connection.expire(now)
-
-
-def share(whole: int, processes: int, process: int) -> int:
-    """How many of `whole` connections are the process's."""
-    return whole * (process + 1) // processes - whole * process // processes
 
 
 def _nothing(now: float) -> None:
