@@ -130,7 +130,7 @@ def test_what_is_drawn_has_its_colour(started: Any, written: Written, scene: Any
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_has_contrast(started: Any, written: Written, scheme: str) -> None:
     """WCAG 2.2, 1.4.3: 4.5 to 1 for text."""
-    for scene in (summary_scenes.canary, summary_scenes.reload, summary_scenes.overloaded, summary_scenes.closed, scenes.long_run):
+    for scene in (*SHOWN[:5], scenes.long_run):
         with opened(started, written(scene), scheme=scheme) as found:
             ratios = found.page.evaluate(LUMINANCE)
             assert len(ratios) > 50
@@ -162,6 +162,18 @@ def test_the_pointer_is_told_values(started: Any, written: Written, width: int) 
         found.page.mouse.move(0, 0)
         assert not tip.is_visible()
         found.assert_quiet(file)
+
+
+def test_both_ways_are_told_beside_each_other(started: Any, written: Written) -> None:
+    with opened(started, written(summary_scenes.direct)) as found:
+        found.page.locator("#both-ways .over").focus()
+        found.page.keyboard.press("Home")
+        lines = found.page.locator("#both-ways .tip").inner_text()
+        assert lines.count("through the proxy") == lines.count("asked directly") == 2
+        button = found.page.get_by_role("button", name="asked directly")
+        button.click()
+        curves = found.page.locator("#both-ways .lines path")
+        assert {curve.get_attribute("data-in").split()[1] for curve in curves.all() if curve.is_visible()} == {"proxied"}
 
 
 def test_plots_over_time_show_the_same_moment_and_the_keys_move_it(started: Any, written: Written) -> None:
