@@ -126,6 +126,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Reload:
+    """Of `planned` moves `moves` were made: fewer in a run that was ended early. `changes` are all that came into force meanwhile, the way
+    back and those of others too."""
+
+    planned: int
+    moves: int
     changes: tuple[Change, ...]
     checks: tuple[Check, ...]
     restored: bool

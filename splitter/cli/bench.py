@@ -273,7 +273,7 @@ def _show(text: str) -> None:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
         text = ascii_only(text)
-    click.echo(painted(text.removesuffix("\n")))  # click takes the colours away where no terminal is
+    click.echo(painted(text))  # click takes the colours away where no terminal is
 
 
 def exit_code(report: Report) -> int:
@@ -294,9 +294,10 @@ def compare(before: str, after: str) -> None:
       splitter bench compare before.json after.json
     """
     from splitter.bench.figures.compare import compare as compared
+    from splitter.bench.output.summary import comparison
 
     try:
-        _show(compared(_report(before), _report(after)).text)
+        _show(comparison(compared(_report(before), _report(after))))
     except BenchError as exc:
         fail(str(exc))
 

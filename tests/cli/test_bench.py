@@ -22,7 +22,7 @@ from tests.cli.calling import call
 
 URL = "http://127.0.0.1:8080/serving-endpoints/demo"
 MOVE = "This moves real shares of demo."
-RELOAD = Reload((Change(1.0, "8", {}),), (Check("nothing lost", True, ""),), True, "splitter traffic set demo current=90")
+RELOAD = Reload(1, 1, (Change(1.0, "8", {}),), (Check("nothing lost", True, ""),), True, "splitter traffic set demo current=90")
 
 
 @cache

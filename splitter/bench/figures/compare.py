@@ -47,12 +47,12 @@ class Comparison:
     lines: tuple[Line, ...]
 
     @property
-    def text(self) -> str:
-        """For the terminal, with a newline at the end: paragraphs of what belongs together."""
-        paragraphs = [[f"warning: {warning}" for warning in self.warnings]]
-        paragraphs += [[line.text for line in lines] for _, lines in groupby(self.lines, key=_subject)]
-        paragraphs.append([self._count(), CAVEAT])
-        return "\n\n".join("\n".join(lines) for lines in paragraphs if lines) + "\n"
+    def paragraphs(self) -> list[list[str]]:
+        """Sentences, by what belongs together."""
+        found = [[f"warning: {warning}" for warning in self.warnings]]
+        found += [[line.text for line in lines] for _, lines in groupby(self.lines, key=_subject)]
+        found.append([self._count(), CAVEAT])
+        return [sentences for sentences in found if sentences]
 
     def _count(self) -> str:
         compared = sum(line.estimate is not None for line in self.lines)

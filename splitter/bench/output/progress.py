@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -46,9 +47,9 @@ def progress(elapsed_s: float, tally: Tally) -> Progress:
 
 
 def line(now: Progress) -> str:
-    """Everything in one line, at most 110 columns."""
+    """Everything in one line."""
     if now.elapsed_s < 0:
-        return f"warming up, {-now.elapsed_s:.0f} s to go"
+        return f"warming up, {math.ceil(-now.elapsed_s)} s to go"
     words = [clock(now), plural(now.counted, "request")]
     if now.recent:
         words.append(rate(now.recent.rate))

@@ -81,7 +81,7 @@ class Mover:
             return ""
         if now.version != self.last.version:
             return f"version {now.version} is not of this run, and is left as it is"
-        await self._put(self.first.shares)
+        await self._put(self.first.shares, is_way_back=True)
         same = self.last.fingerprint == self.first.fingerprint
         return "" if same else f"version {self.last.version} has the shares of before, and is not the same as version {self.first.version}"
 
@@ -89,7 +89,7 @@ class Mover:
         """Whether it is the move whose answer did not come."""
         return self._unsure is not None and now.version == self.last.version + 1 and now.shares == self._unsure
 
-    async def _put(self, shares: Shares) -> Made:
+    async def _put(self, shares: Shares, *, is_way_back: bool = False) -> Made:
         asked, self._unsure = self._now(), shares
         try:
             standing = await self._api.put_shares(self.first.name, shares, self.last.tag)
@@ -102,7 +102,7 @@ class Mover:
             told = f"version {standing.version} with {dict(standing.shares)}"
             raise MoveFailed(f"a move from version {before} to {dict(shares)} was answered with {told}")
         await self._until_held(standing)
-        move = Made(standing.version, asked, self._now(), fractions(shares))
+        move = Made(standing.version, asked, self._now(), fractions(shares), is_way_back)
         self._made(move)
         return move
 

@@ -53,7 +53,6 @@ class ReloadProof:
         self._zero_s = clock()
         self._witness = Witness(plan)
         self._mover = Mover(api, first, self._now, self._witness.made, sleep)
-        self._done = 0
         self._is_over = False
         self._failure = ""
         self._history: tuple[Version, ...] = ()
@@ -107,7 +106,6 @@ class ReloadProof:
     async def run(self, zero_s: float) -> None:
         """Move the shares until the plan's end; `zero_s` is the run's time 0 by the clock. What fails is kept for the result."""
         self._zero_s = zero_s
-        self._note(f"should this process be killed, the shares are put back by: {self.restore_command}")
         for move in self.moves:
             await self._sleep(max(0.0, move.at_s - self._now()))
             if self._is_over or self._now() >= self._plan.duration_s:
@@ -119,7 +117,6 @@ class ReloadProof:
                 self._failure = str(exc)
                 self._note(f"the shares are moved no more: {exc}")
                 return
-            self._done += 1
             self._note(f"version {made.version}: {change_in_words(before, move.shares)}")
 
     def stop(self) -> None:
@@ -149,7 +146,9 @@ class ReloadProof:
         shares = self.shares
         foreign = [version.number for version in self._foreign()]
         checks = (*self._witness.checks(shares, self._draw), self._every_move(), self._nobody_else())
-        return Reload(self._witness.changes(foreign, shares), checks, self._restored, self.restore_command)
+        changes = self._witness.changes(foreign, shares)
+        moves = sum(not move.is_way_back for move in self._witness.moves)
+        return Reload(len(self.moves), moves, changes, checks, self._restored, self.restore_command)
 
     @property
     def shares(self) -> Mapping[str, Mapping[str, float]]:
@@ -185,18 +184,22 @@ class ReloadProof:
         return Check("nobody else changed it", not others, others or "every version since the beginning is of this run")
 
     def _every_move(self) -> Check:
-        made = self._witness.moves
+        made = [move for move in self._witness.moves if not move.is_way_back]
         seen = sum(self._witness.first_of(move.version) is not None for move in made)
         if self._failure:
-            return Check("every move confirmed", False, f"{self._done} of {plural(len(self.moves), 'move')}, then: {self._failure}")
+            return Check("every move confirmed", False, f"{len(made)} of {plural(len(self.moves), 'move')}, then: {self._failure}")
         if not made:
             return Check("every move confirmed", False, "the run was over before the first move, so nothing was proved")
         if not seen:
             return Check("every move confirmed", False, f"{plural(len(made), 'move')}, and no answer after one: there is nothing to judge")
         slowest = max(move.answered_s - move.asked_s for move in made)
         silent = f"; {plural(len(made) - seen, 'version')} without an answer" if seen < len(made) else ""
-        text = f"{plural(len(made), 'move')}, each confirmed within {slowest * 1000:.0f} ms by every worker{silent}"
-        return Check("every move confirmed", True, text)
+        planned = plural(len(self.moves), "move")
+        confirmed = f"each confirmed within {slowest * 1000:.0f} ms by every worker{silent}"
+        if len(made) == len(self.moves):
+            return Check("every move confirmed", True, f"{planned}, {confirmed}")
+        early = f"{len(made)} of {planned}, the rest was not tried, since the run was ended early; {confirmed}"
+        return Check("every move confirmed", True, early)
 
 
 def _hindrance(standing: Standing) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from splitter.bench.figures.statistics.splits import exact_binomial, goodness_of_fit
+from splitter.bench.figures.statistics.splits import answers_needed, exact_binomial, goodness_of_fit
 from splitter.bench.plan import Plan, Side
 from splitter.bench.report import Change, Check
 from splitter.bench.sample import Ending, Label, Sample
@@ -53,12 +53,13 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A move that was answered. Times are seconds of the run, shares fractions of 1."""
+    """A move that was answered, or the way back after the last one. Times are seconds of the run, shares fractions of 1."""
 
     version: int
     asked_s: float
     answered_s: float
     shares: Mapping[str, float]
+    is_way_back: bool = False
 
 
 @dataclass(slots=True)
@@ -177,7 +178,7 @@ class Witness:
                 late[seen.version] += seen.late
         found = [f"{plural(count, 'answer')} by version {version}" for version, count in late.items() if count]
         back = f"{', '.join(found)} to requests that were sent after a later version was confirmed"
-        fine = f"after each of {plural(len(self.moves), 'confirmed move')} its version or a later one answered"
+        fine = f"after each of {plural(len(self.moves), 'confirmed change')} its version or a later one answered"
         return Check("no version goes back", not found, back if found else fine)
 
     def _right_shares(self, shares: Mapping[str, Mapping[str, float]], draw: Random) -> Check:
@@ -186,14 +187,19 @@ class Witness:
             if seen.number and seen.model and seen.count:
                 counts.setdefault(seen.version, Counter())[seen.model] += seen.count
         judged = {version: some for version, some in counts.items() if version in shares}
-        wrong, least = [], (2.0, "")
+        wrong, few, least = [], [], (2.0, "")
         for version, some in sorted(judged.items(), key=lambda item: int(item[0])):
             p, text = _judge(version, some, shares[version], draw)
             least = min(least, (p, text))
             if p < LEAST_P / len(judged):
                 wrong.append(text)
-        fine = f"{plural(len(judged), 'version')}, {plural(self.answered, 'answer')} with the warm-up; the least likely: {least[1]}"
-        return Check("shares right within each version", bool(judged) and not wrong, "; ".join(wrong) or (fine if judged else "no answers"))
+            elif sum(some.values()) < answers_needed(min(filter(None, shares[version].values()), default=1.0)):
+                few.append(version)
+        too_few = f"; too few answers to judge of version {', '.join(few)}" if few else ""
+        all_ = f"{plural(len(judged), 'version')}, {plural(self.answered, 'answer')} with the warm-up"
+        fine = f"{all_}; the least likely: {least[1]}{too_few}"
+        is_judged = len(few) < len(judged)
+        return Check("shares right within each version", is_judged and not wrong, "; ".join(wrong) or (fine if judged else "no answers"))
 
     def _numbers(self, shares: Mapping[str, Mapping[str, float]]) -> Check:
         seen = {seen.number for seen in self._seen.values() if seen.number and seen.count}

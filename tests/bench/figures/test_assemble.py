@@ -62,7 +62,7 @@ def test_changes_of_the_reload_are_taken_as_they_are_reported() -> None:
     world = World(version=lambda at: "7" if at < 5 else "8")
     change = Change(4.987, "8", {"current": 0.9, "challenger": 0.1})
     assert simulated.report(world=world, changes=[change]).changes == (change,)
-    reload = Reload((change,), (), restored=True, restore_command="")
+    reload = Reload(1, 1, (change,), (), restored=True, restore_command="")
     assert simulated.report(world=world, reload=reload).changes == (change,)
 
 

@@ -54,4 +54,5 @@ def test_lines() -> None:
     assert line(progress(4.1, found)) == "4 of 20 s  76 requests  38/s  p50 5.00 ms  p99 5.00 ms  1 error (1.32 %)"
     assert line(progress(9.1, tally(at(0.1)))) == "9 of 20 s  1 request  0/s  no errors"
     assert line(progress(-1.6, tally())) == "warming up, 2 s to go"
+    assert line(progress(-0.4, tally())) == "warming up, 1 s to go"
     assert line(progress(25, tally(at(19.7)))) == "waiting for the last answers  1 request  0.5/s  p50 5.00 ms  p99 5.00 ms  no errors"

@@ -57,9 +57,9 @@ async def test_which_model_is_slower_whether_the_share_is_right_and_what_splitte
     assert "challenger is" in p50.text
     assert "slower at p50" in p50.text
     # What splitter costs: less than what lies between the models, even on a busy machine
-    mix = report.overhead[0]
-    assert mix.model == ""
-    assert mix.pairs >= 8
-    assert mix.p50 is not None
-    assert -3 < mix.p50.value < 8
-    assert not holds(p50.estimate, mix.p50.value)
+    costs = {found.model: found for found in report.overhead}
+    assert costs[""].pairs >= 8
+    of_current = costs["current"].p50  # that of the mix jumps between the models, as the share of a round has it
+    assert of_current is not None
+    assert -3 < of_current.value < 8
+    assert not holds(p50.estimate, of_current.value)

@@ -11,12 +11,15 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from random import Random
+from statistics import NormalDist
 
+from splitter.bench.figures.statistics import CONFIDENCE
 from splitter.bench.figures.statistics.special import binomial_at_most, chi_square_above
 
 LEAST_EXPECTED = 5
 SIMULATED = 2_000  # p is then known to 0.01 around 0.05, for at most a second of work
 
+_WIDTH = 2 * NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # of an interval, in standard deviations
 _SAME = 1e-7  # outcomes as likely as the one that came differ from it by rounding
 
 
@@ -54,6 +57,12 @@ def goodness_of_fit(counts: Sequence[int], shares: Sequence[float], draw: Random
         statistic = sum((count - total * share) ** 2 / (total * share) for count, share in meant)
         return "chi-square", chi_square_above(statistic, len(meant) - 1)
     return "exact multinomial, simulated", _simulated(meant, total, draw)
+
+
+def answers_needed(share: float) -> int:
+    """So many that the 95 % interval of a share is no wider than the share itself: 10 % is then told from 5 and from 15 %. With fewer,
+    a split that is far off looks right. A share of 1 needs none: one other answer is enough."""
+    return math.ceil(_WIDTH**2 * (1 - share) / share)
 
 
 def _simulated(meant: Sequence[tuple[int, float]], total: int, draw: Random) -> float:

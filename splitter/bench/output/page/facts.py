@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from splitter.bench.output.page.markup import Markup, glued, joined, tag
 from splitter.bench.output.page.names import is_closed, model_name
-from splitter.bench.output.page.outcome import reload_said, sentences, sign_of, thresholds_said
-from splitter.bench.output.summary.shares import judgement
+from splitter.bench.output.page.outcome import reload_said, sentences, sign_of, sign_of_split, thresholds_said
+from splitter.bench.output.summary.shares import judgement, too_few
 from splitter.bench.plan import Arrival
 from splitter.bench.report import Difference, Estimate, Report
 from splitter.bench.wording import duration, percent, plural, rate, span
@@ -77,7 +77,8 @@ def in_short(report: Report) -> Markup:
 
 def _said(report: Report) -> Iterator[tuple[str, str]]:
     if report.verdicts:
-        yield "good" if all(one.holds for one in report.verdicts) else "bad", thresholds_said(report)
+        sign = "few" if not report.validity.valid else "good" if all(one.holds for one in report.verdicts) else "bad"
+        yield sign, thresholds_said(report)
     if report.reload is not None:
         yield "good" if report.reload.holds else "bad", reload_said(report)
     for difference in _telling(report):
@@ -86,7 +87,7 @@ def _said(report: Report) -> Iterator[tuple[str, str]]:
         yield sign, f"{about}{difference.text}."
     if len(report.splits) == 1:
         split = report.splits[0]
-        yield "few" if split.p is None else "good" if split.p >= 0.05 else "bad", f"Shares: {judgement(split)}."
+        yield sign_of_split(split, 0.05), f"Shares: {judgement(split)}."
     elif report.splits:
         yield _shares_of_many(report)
     for found in report.overhead[:1]:
@@ -125,7 +126,11 @@ def _shares_of_many(report: Report) -> tuple[str, str]:
         return "few", f"Shares of {plural(len(report.splits), 'version')}: what they should be is not known."
     if wrong:
         return "bad", f"Shares: {wrong} of {plural(len(judged), 'version')} are not shared out as configured."
-    return "good", f"Shares: as configured in each of {plural(len(judged), 'version')}, as far as their answers can tell."
+    told = sum(split.p is not None and not too_few(split) for split in report.splits)
+    if not told:
+        return "few", f"Shares: not enough data in each of {plural(len(judged), 'version')}."
+    few = f"; {plural(len(judged) - told, 'other')} had too few" if told < len(judged) else ""
+    return "good", f"Shares: as configured in each of {plural(told, 'version')}, as far as their answers can tell{few}."
 
 
 def what_was_run(report: Report) -> Markup:

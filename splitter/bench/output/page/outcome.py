@@ -8,8 +8,10 @@ from splitter.bench.output.page.markup import NOTHING, Markup, glued, joined, ta
 from splitter.bench.output.page.names import model_name
 from splitter.bench.output.page.scales import clock
 from splitter.bench.output.page.tables import Cell, table
-from splitter.bench.report import Change, Estimate, Report
-from splitter.bench.wording import percent, plural
+from splitter.bench.output.summary.outcome import reload_said as in_short
+from splitter.bench.output.summary.shares import too_few
+from splitter.bench.report import Change, Estimate, Report, Split
+from splitter.bench.wording import percent
 
 _SIGNS = {
     "good": ("✓", "good"),
@@ -33,7 +35,10 @@ def sentences(found: Iterable[tuple[str, str]]) -> Markup:
 
 
 def thresholds(report: Report) -> Markup:
-    """Each with what the run has to compare."""
+    """Each with what the run has to compare. Of a run that is not valid they say nothing of the server."""
+    if not report.validity.valid:
+        would = (("would hold" if one.holds else "would fail", one) for one in report.verdicts)
+        return sentences(("few", f"{how}: {one.threshold}: {one.text}") for how, one in would)
     return sentences(_judged(one.holds, f"{one.threshold}: {one.text}") for one in report.verdicts)
 
 
@@ -48,7 +53,14 @@ def sign_of(difference: Estimate | None) -> str:
     return "same" if difference.low <= 0 <= difference.high else "slower" if difference.value > 0 else "faster"
 
 
+def sign_of_split(split: Split, odd: float) -> str:
+    """A split that is not wrong is right only as far as its answers can tell."""
+    return "few" if split.p is None or (split.p >= odd and too_few(split)) else "good" if split.p >= odd else "bad"
+
+
 def thresholds_said(report: Report) -> str:
+    if not report.validity.valid:
+        return "Thresholds do not count, since the run is INVALID."
     failed = sum(not verdict.holds for verdict in report.verdicts)
     return f"Thresholds: {failed} of {len(report.verdicts)} FAILED." if failed else f"Thresholds: all {len(report.verdicts)} hold."
 
@@ -74,7 +86,7 @@ def _checks(report: Report) -> Iterable[tuple[str, str]]:
     if found is None:
         return
     for check in found.checks:
-        if check.holds and not found.changes:
+        if check.holds and not found.moves:
             continue  # of no move at all every check would hold but one
         yield _judged(check.holds, f"{check.name}: {check.text}")
     yield ("good", "the shares are as they were before") if found.restored else ("bad", "the shares are NOT as they were before")
@@ -84,9 +96,7 @@ def reload_said(report: Report) -> str:
     """In one sentence; empty without a reload."""
     if report.reload is None:
         return ""
-    found = report.reload
-    verdict = "nothing was lost" if found.holds else "NOT as it should be" if found.changes else "so nothing was proved"
-    return f"Reload under load: {plural(len(found.changes), 'change')}, {verdict}."
+    return f"Reload under load: {in_short(report.reload)}."
 
 
 def _change(change: Change, own: set[str]) -> list[Cell]:
@@ -108,4 +118,4 @@ def failures(report: Report) -> Markup:
         part = percent(failure.count / max(1, total))
         figures = Cell(f"{failure.count:,}"), Cell(part)
         rows.append([Cell(failure.kind), *figures, Cell(model_name(failure.model), kind="words"), Cell(side, kind="words")])
-    return table("All of them are in the latencies too", ("kind", "requests", "of all", "model", "way"), rows)
+    return table("All of them are in the latencies since due too", ("kind", "requests", "of all", "model", "way"), rows)

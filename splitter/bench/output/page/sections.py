@@ -7,10 +7,10 @@ from itertools import groupby
 
 from splitter.bench.output.page.markup import Markup, joined, tag
 from splitter.bench.output.page.names import is_closed, model_name
-from splitter.bench.output.page.outcome import sentences, sign_of
+from splitter.bench.output.page.outcome import sentences, sign_of, sign_of_split
 from splitter.bench.output.page.tables import FEW, Cell, interval, of_duration, of_fraction, table
 from splitter.bench.output.summary.latency import errors_beside
-from splitter.bench.output.summary.shares import judgement
+from splitter.bench.output.summary.shares import judgement, too_few
 from splitter.bench.report import Estimate, Group, Quantiles, Report, Share, Split
 from splitter.bench.wording import chance, duration, percent, percent_span
 
@@ -88,8 +88,12 @@ def _short(split: Split, odd: float) -> list[Cell]:
     for share in split.shares:
         configured = "" if share.configured is None else f" ({percent(share.configured)})"
         parts.append(f"{model_name(share.model)} {percent(share.share.value)}{configured}")
-    p = "not known" if split.p is None else chance(split.p) if split.p >= odd else f"! {chance(split.p)}"
+    p = "not known" if split.p is None else _chance(split, split.p, odd)
     return [Cell(split.version or "not said"), Cell(f"{split.count:,}"), Cell(", ".join(parts), kind="words"), Cell(p)]
+
+
+def _chance(split: Split, p: float, odd: float) -> str:
+    return f"! {chance(p)}" if p < odd else "too few answers" if too_few(split) else chance(p)
 
 
 def _split(split: Split, odd: float) -> Markup:
@@ -99,8 +103,7 @@ def _split(split: Split, odd: float) -> Markup:
     bars = [_bar(share, reach) for share in split.shares]
     drawn = table("", headings, [[*row[:4], bar, row[4]] for row, bar in zip(rows, bars, strict=True)])
     heading = f"Version {split.version}" if split.version else "Answers without a version"
-    sign = "few" if split.p is None else "good" if split.p >= odd else "bad"
-    return joined([tag("h3", heading), sentences([(sign, judgement(split, odd))]), drawn])
+    return joined([tag("h3", heading), sentences([(sign_of_split(split, odd), judgement(split, odd))]), drawn])
 
 
 def _share(share: Share) -> list[Cell]:

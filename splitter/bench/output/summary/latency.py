@@ -2,65 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from splitter.bench.figures.statistics.quantiles import NEEDED, less
 from splitter.bench.figures.statistics.splits import exact_binomial
-from splitter.bench.output.summary.layout import ascii_only, row, sentence
+from splitter.bench.output.summary.layout import Row, sentence, table
 from splitter.bench.plan import Arrival
 from splitter.bench.report import Difference, Estimate, Group, Quantiles, Report
-from splitter.bench.wording import duration, percent, percent_span, plural, quantile_name, span
+from splitter.bench.wording import duration, percent, percent_span, plural, quantile_name, span, visible
 
 _TOO_FEW = "too few"
 _SURE = 0.05
-_WIDTHS = (9, 16, 16, 16, 16, 11)
-_MODEL_WIDTHS = (9, 16, 15, 15, 15, 15)
-_OVERHEAD_WIDTHS = (18, 18, 18, 18)
 
 
 def latency(report: Report) -> Iterator[str]:
     """From the moment that a request was due, and from the moment that it was sent; in a closed loop these are the same."""
-    if report.whole.latency is None or report.whole.service is None:
+    whole = report.whole
+    if whole.latency is None:
         return
-    yield from row("Latency, ms", ("mean", "p50", "p90", "p99", "p99.9", "max"), _WIDTHS)
+    rows = [Row("Latency, ms", ("mean", "p50", "p90", "p99", "p99.9", "max"))]
     if report.setting.arrival == Arrival.CLOSED:
-        yield from _whole("  closed loop", report.whole.service)
+        rows += _whole("closed loop", whole.service or whole.latency)
+    else:
+        rows += _whole("since due", whole.latency)
+        if whole.service is not None:
+            rows += _whole("since sent", whole.service)
+    yield from table(rows)
+    if report.setting.arrival == Arrival.CLOSED:
         yield from sentence("closed loop: hides stalls. While the server stands still nothing is sent, so hardly any request sees it")
-        return
-    yield from _whole("  since due (intended)", report.whole.latency)
-    yield from _whole("  since sent (service)", report.whole.service)
 
 
-def _whole(label: str, found: Quantiles) -> Iterator[str]:
+def _whole(label: str, found: Quantiles) -> Iterator[Row]:
     cells = [_cell(one) for one in (found.p50, found.p90, found.p99, found.p999)]
-    yield from row(label, (duration(found.mean), *(value for value, _ in cells), duration(found.maximum)), _WIDTHS)
-    yield from _spans(("", *(between for _, between in cells), ""), _WIDTHS)
+    yield Row(f"  {label}", (duration(found.mean), *(value for value, _ in cells), duration(found.maximum)))
+    yield from _spans(("", *(between for _, between in cells), ""))
 
 
 def models(report: Report) -> Iterator[str]:
-    """One row for each model that answered; the latency is the one since the request was due."""
+    """Two rows for each model that answered; the latency is the one since the request was due."""
     if report.models:
-        yield from row("Latency by model, ms", ("requests", "errors", "p50", "p90", "p99", "p99.9"), _MODEL_WIDTHS)
+        yield from _groups("By model, ms", report.models, "no model named")
+
+
+def errors_by_model(report: Report) -> Iterator[str]:
+    """How often each model failed, where it is to be told apart from another one."""
+    if len(report.models) < 2:
+        return
+    rows = [Row("Errors by model", ("errors", "requests", "rate", "95 %"))]
     for group in report.models:
-        yield from _group(group, ascii_only(group.name) or "(no model named)")
+        cells = f"{group.errors:,}", f"{group.count:,}", percent(group.error_rate.value), percent_span(group.error_rate)
+        rows.append(Row(f"  {visible(group.name) or '(no model named)'}", cells))
+    yield from table(rows)
 
 
 def direct(report: Report) -> Iterator[str]:
     """What the model servers took when they were asked directly, where it could not be compared with the proxy."""
-    if report.overhead or not report.direct:
-        return
-    yield from row("Asked directly, ms", ("requests", "errors", "p50", "p90", "p99", "p99.9"), _MODEL_WIDTHS)
-    for group in report.direct:
-        yield from _group(group, ascii_only(group.name) or "(direct)")
+    if report.direct and not report.overhead:
+        yield from _groups("Asked directly, ms", report.direct, "direct")
 
 
-def _group(group: Group, name: str) -> Iterator[str]:
-    found = group.latency
-    cells = [_cell(one) for one in (found.p50, found.p90, found.p99, found.p999)] if found else [("", "")] * 4
-    yield from row(f"  {name}", (f"{group.count:,}", percent(group.error_rate.value), *(value for value, _ in cells)), _MODEL_WIDTHS)
-    errors = percent_span(group.error_rate).removesuffix(" %")
-    yield from _spans(("", errors, *(between for _, between in cells)), _MODEL_WIDTHS)
+def _groups(title: str, groups: Iterable[Group], nameless: str) -> Iterator[str]:
+    rows = [Row(title, ("requests", "p50", "p90", "p99", "p99.9"))]
+    for group in groups:
+        found = group.latency
+        cells = [_cell(one) for one in (found.p50, found.p90, found.p99, found.p999)] if found else [("", "")] * 4
+        rows.append(Row(f"  {visible(group.name) or f'({nameless})'}", (f"{group.count:,}", *(value for value, _ in cells))))
+        rows += _spans(("", *(between for _, between in cells)))
+    yield from table(rows)
 
 
 def differences(report: Report) -> Iterator[str]:
@@ -69,26 +78,25 @@ def differences(report: Report) -> Iterator[str]:
         return
     groups = {group.name: group for group in report.models}
     other = report.differences[0].other
-    yield f"Beside {ascii_only(other)}, to which most requests went"
+    yield f"Beside {visible(other)}, to which most requests went"
     for model, found in groupby(report.differences, key=lambda difference: difference.model):
         each = list(found)
         for difference in each:
             if difference.estimate is not None:
-                yield from sentence(ascii_only(difference.text), hang="    ")
+                yield from sentence(visible(difference.text), hang="    ")
         yield from _unsaid([difference for difference in each if difference.estimate is None], groups[model], groups[other])
-        yield from sentence(ascii_only(errors_beside(groups[model], groups[other])), hang="    ")
+        yield from sentence(visible(errors_beside(groups[model], groups[other])), hang="    ")
 
 
 def _unsaid(differences: Sequence[Difference], group: Group, other: Group) -> Iterator[str]:
     """Quantiles of which nothing can be said, in one sentence if it is for want of answers."""
     if len(differences) == 1:
-        yield from sentence(ascii_only(differences[0].text), hang="    ")
+        yield from sentence(visible(differences[0].text), hang="    ")
     elif differences:
-        each = [f"{quantile_name(one.quantile)} ({NEEDED[one.quantile]:,} answers of each)" for one in differences]
-        where = f"{', '.join(each[:-1])} and {each[-1]}"
-        counts = f"{group.name} has {group.count:,}, {other.name} {other.count:,}"
-        yield from sentence(ascii_only(f"not enough data at {where}: {counts}"), hang="    ")
-
+        each = [f"{quantile_name(one.quantile)} needs {NEEDED[one.quantile]:,} answers" for one in differences]
+        where = f"{', '.join(each[:-1])} and {each[-1].replace(' answers', ' of each model')}"
+        counts = f"{group.name} has {group.count:,} and {other.name} has {other.count:,}"
+        yield from sentence(visible(f"not enough data: {where}; {counts}"), hang="    ")
 
 
 def errors_beside(group: Group, other: Group) -> str:
@@ -110,12 +118,12 @@ def overhead(report: Report) -> Iterator[str]:
     """What the proxy costs."""
     if not report.overhead:
         return
-    yield from row("The proxy's own cost, ms", ("mean", "p50", "p90", "p99"), _OVERHEAD_WIDTHS)
+    rows = [Row("The proxy's own cost, ms", ("mean", "p50", "p90", "p99"))]
     for found in report.overhead:
         cells = [_cell(one) for one in (found.mean, found.p50, found.p90, found.p99)]
-        label = f"  {ascii_only(found.model)}" if found.model else "  all requests"
-        yield from row(label, [value for value, _ in cells], _OVERHEAD_WIDTHS)
-        yield from _spans([between for _, between in cells], _OVERHEAD_WIDTHS)
+        rows.append(Row(f"  {visible(found.model) or 'all requests'}", [value for value, _ in cells]))
+        rows += _spans([between for _, between in cells])
+    yield from table(rows)
     pairs = max(found.pairs for found in report.overhead)
     if len(report.overhead) > 2:
         yield from sentence(
@@ -131,6 +139,6 @@ def _cell(estimate: Estimate | None) -> tuple[str, str]:
     return duration(estimate.value), span(estimate)
 
 
-def _spans(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+def _spans(cells: Sequence[str]) -> Iterator[Row]:
     if any(cells):
-        yield from row("    95 %", cells, widths)
+        yield Row("    95 %", cells)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from splitter.bench.output.summary.layout import ascii_only, sentence
+from splitter.bench.output.summary.layout import sentence
 from splitter.bench.plan import Arrival
 from splitter.bench.report import Report, Setting, Validity
-from splitter.bench.wording import duration, percent, percent_span, plural, rate
+from splitter.bench.wording import duration, percent, percent_span, plural, rate, visible
 
 _HANG = " " * 13
 
@@ -17,9 +17,11 @@ def load(report: Report) -> Iterator[str]:
     setting, validity = report.setting, report.validity
     word = "VALID" if validity.valid else "INVALID"
     yield from sentence(f"{word}   {_asked(setting)}{_early(setting, validity)}", "", " " * 10)
-    yield from sentence(f"{setting.method} {ascii_only(setting.url)}")
+    yield from sentence(f"{setting.method} {visible(setting.url)}")
     for reason in validity.reasons:
-        yield from sentence(f"! {ascii_only(reason)}", hang="    ")
+        yield from sentence(f"! {visible(reason)}", hang="    ")
+    if not validity.scheduled:  # ended within the warm-up: there are no figures, of the generator neither
+        return
     if not validity.valid:
         yield from sentence("! the figures below are those of this run and not of the server: do not decide by them", hang="    ")
     yield from _fact("load", _sent(report))
@@ -46,23 +48,32 @@ def _early(setting: Setting, validity: Validity) -> str:
 
 def _sent(report: Report) -> str:
     setting, validity = report.setting, report.validity
+    unsent = validity.scheduled - validity.sent
+    sent = plural(validity.sent, "request") if not unsent else f"{validity.sent:,} of {plural(validity.scheduled, 'request')}"
     direct = sum(group.count for group in report.direct)
-    asked = "" if validity.target_rate is None else f" of {rate(validity.target_rate)} asked for"
+    to_models = f" ({direct:,} of them to the models directly)" if direct else ""
+    connections = plural(setting.connections, "connection")
     waited = f", {percent(validity.waited)} of the requests waited for one" if validity.waited else ""
-    sent = plural(validity.sent, "request") + (f" ({direct:,} of them to the models directly)" if direct else "")
-    return f"{sent}, {rate(validity.achieved_rate)}{asked}; {plural(setting.connections, 'connection')}{waited}"
+    if unsent:
+        waited += f" and {unsent:,} in vain: they were never sent"
+    return f"{sent}{to_models}, {_rate(setting, validity)}; {connections}{waited}"
+
+
+def _rate(setting: Setting, validity: Validity) -> str:
+    achieved = rate(validity.achieved_rate)
+    if validity.target_rate is None:
+        return achieved
+    drawn = ", drawn at random" if setting.arrival == Arrival.POISSON else ""
+    return f"{achieved} of {rate(validity.target_rate)} asked for{drawn}"
 
 
 def _generator(setting: Setting, validity: Validity) -> str:
-    lag = " ".join(
-        (
-            f"send lag p50 {duration(validity.lag_p50_ms)},",
-            f"p99 {duration(validity.lag_p99_ms)} (allowed: {duration(validity.lag_limit_ms)}),",
-            f"max {duration(validity.lag_max_ms)} ms; read late p99 {duration(validity.read_late_p99_ms)} ms;",
-        )
-    )
+    lag = f"send lag p50 {duration(validity.lag_p50_ms)}, p99 {duration(validity.lag_p99_ms)}, max {duration(validity.lag_max_ms)} ms"
+    beyond = max(validity.lag_p99_ms, validity.read_late_p99_ms) > validity.lag_limit_ms
+    few = "; too few to judge" if beyond and validity.valid else ""
+    late = f"read late p99 {duration(validity.read_late_p99_ms)} ms (allowed at p99: {duration(validity.lag_limit_ms)}{few})"
     busiest = "" if setting.processes == 1 else f" (busiest of {setting.processes})"
-    return f"{lag} CPU {validity.generator_cpu * 100:.0f} % of a core{busiest}"
+    return f"{lag}; {late}; CPU {validity.generator_cpu * 100:.0f} % of a core{busiest}"
 
 
 def _errors(report: Report) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from splitter.bench.output.summary.layout import ascii_only, sentence
-from splitter.bench.report import Report
-from splitter.bench.wording import percent, plural
+from splitter.bench.output.summary.layout import sentence
+from splitter.bench.plan import Arrival
+from splitter.bench.report import Reload, Report, Verdict
+from splitter.bench.wording import percent, plural, visible
 
 _HANG = " " * 9
 
@@ -17,38 +18,56 @@ def reload(report: Report) -> Iterator[str]:
         return
     found = report.reload
     # Of no move at all every check would hold but one.
-    shown = found.checks if found.changes else [check for check in found.checks if not check.holds]
-    verdict = "nothing was lost" if found.holds else "NOT as it should be" if found.changes else "so nothing was proved"
-    yield f"Reload under load: {plural(len(found.changes), 'change')}, {verdict}"
+    shown = found.checks if found.moves else [check for check in found.checks if not check.holds]
+    yield f"Reload under load: {reload_said(found)}"
     yield from _judged((check.holds, f"{check.name}: {check.text}") for check in shown)
     if found.restored:
         yield from sentence("the shares are as they were before")
     else:
-        yield from sentence(f"! the shares are NOT as they were: {ascii_only(found.restore_command)}", hang="    ")
+        yield "  ! the shares are NOT as they were; this puts them back:"
+        yield f"    {visible(found.restore_command)}"  # in one line however long, so that it can be pasted
+
+
+def reload_said(found: Reload) -> str:
+    """`6 moves, nothing was lost`."""
+    verdict = "nothing was lost" if found.holds else "NOT as it should be" if found.moves else "so nothing was proved"
+    of_planned = f"{found.moves} of " if found.moves < found.planned else ""
+    return f"{of_planned}{plural(found.planned, 'move')}, {verdict}"
 
 
 def failures(report: Report) -> Iterator[str]:
     """One line for each kind of each model."""
     if not report.failures:
         return
-    yield "Failures, all of them in the latencies above too"
+    since = "above" if report.setting.arrival == Arrival.CLOSED else "since due"
+    yield f"Failures, all of them in the latencies {since} too"
     direct = sum(group.count for group in report.direct)
     for failure in report.failures:
         total = report.whole.count if failure.side == "proxy" else direct
         side = "" if failure.side == "proxy" else "asked directly"
-        who = ", ".join(filter(None, (ascii_only(failure.model), side)))
+        who = ", ".join(filter(None, (visible(failure.model), side)))
         line = f"{failure.count:>9,}{percent(failure.count / max(1, total)):>10}  {failure.kind:<22}{who}"
         yield from sentence(line, "", " " * 24)
 
 
 def verdicts(report: Report) -> Iterator[str]:
-    """The thresholds."""
-    if report.verdicts:
-        failed = sum(not verdict.holds for verdict in report.verdicts)
-        yield f"Thresholds: {f'{failed} of {len(report.verdicts)} FAILED' if failed else 'all hold'}"
-    yield from _judged((verdict.holds, f"{verdict.threshold}: {verdict.text}") for verdict in report.verdicts)
+    """The thresholds. Of a run that is not valid they say nothing of the server, so none is said to hold."""
+    if not report.verdicts:
+        return
+    if not report.validity.valid:
+        yield "Thresholds do not count, since the run is INVALID"
+        for verdict in report.verdicts:
+            yield from sentence(f"({'would hold' if verdict.holds else 'would fail'}) {visible(_told(verdict))}", hang="    ")
+        return
+    failed = sum(not verdict.holds for verdict in report.verdicts)
+    yield f"Thresholds: {f'{failed} of {len(report.verdicts)} FAILED' if failed else 'all hold'}"
+    yield from _judged((verdict.holds, _told(verdict)) for verdict in report.verdicts)
+
+
+def _told(verdict: Verdict) -> str:
+    return f"{verdict.threshold}: {verdict.text}"
 
 
 def _judged(found: Iterable[tuple[bool, str]]) -> Iterator[str]:
     for holds, text in found:
-        yield from sentence(f"  {'holds' if holds else 'FAILS':<7}{ascii_only(text)}", "", _HANG)
+        yield from sentence(f"  {'holds' if holds else 'FAILS':<7}{visible(text)}", "", _HANG)

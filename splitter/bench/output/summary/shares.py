@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from splitter.bench.output.summary.layout import LABEL, ascii_only, row, sentence
+from splitter.bench.figures.statistics.splits import answers_needed
+from splitter.bench.output.summary.layout import Row, sentence, table
 from splitter.bench.report import Report, Share, Split
-from splitter.bench.wording import chance, percent, percent_span, plural
+from splitter.bench.wording import chance, percent, percent_span, plural, visible
 
-_WIDTHS = (9, 16, 15, 15, 15)
 _AT_LENGTH = 3  # so many versions have a table each; of a reload under load there are more
 _MOST = 10
+_LABEL = 14
 _ODD = 0.05
 _WRONG = 0.001
 
@@ -27,11 +28,10 @@ def shares(report: Report) -> Iterator[str]:
     for number, split in enumerate(splits):
         if number:
             yield ""
-        version = f", version {ascii_only(split.version)}" if split.version else ""
+        version = f", version {visible(split.version)}" if split.version else ""
         few = len(split.shares) <= 2  # whose p are the same, and stand in the sentence
-        yield from row(f"Shares{version}", ("answers", "share", "95 %", "configured", "" if few else "p"), _WIDTHS)
-        for share in split.shares:
-            yield from row(f"  {ascii_only(share.model)}", _cells(share, few), _WIDTHS)
+        headings = Row(f"Shares{version}", ("answers", "share", "95 %", "configured", "" if few else "p"))
+        yield from table([headings, *(Row(f"  {visible(share.model)}", _cells(share, few)) for share in split.shares)])
         yield from sentence(judgement(split, odd))
 
 
@@ -39,13 +39,24 @@ def judgement(split: Split, odd: float = _ODD) -> str:
     """The p value in words; below `odd` a split is worth a look."""
     if split.p is None:
         return f"what they should be is not known: {plural(split.count, 'answer')} counted"
+    if split.p >= odd and (few := too_few(split)):
+        return few
     if split.p >= odd:
         return f"as configured, as far as {plural(split.count, 'answer')} can tell ({split.test}, {chance(split.p)})"
-    forbidden = [ascii_only(share.model) for share in split.shares if share.configured == 0 and share.count]
+    forbidden = [visible(share.model) for share in split.shares if share.configured == 0 and share.count]
     if forbidden:
         return f"NOT as configured: {' and '.join(forbidden)} answered with a share of 0"
     how_often = f"{split.test}, {chance(split.p)}: how often a right split looks as far off"
     return f"NOT as configured ({how_often})" if split.p < _WRONG else f"perhaps not as configured ({how_often})"
+
+
+def too_few(split: Split) -> str:
+    """Why a split that is not wrong cannot be called right; empty where the answers are enough."""
+    least = min((share.configured for share in split.shares if share.configured), default=1.0)
+    needed = answers_needed(least)
+    if split.count >= needed:
+        return ""
+    return f"not enough data: a share of {percent(least)} needs {plural(needed, 'answer')}, and there are {split.count:,}"
 
 
 def changes(report: Report) -> Iterator[str]:
@@ -56,17 +67,17 @@ def changes(report: Report) -> Iterator[str]:
         yield "Changed by others while the load ran"
     for change in others:
         told = f": {_told(change.shares)}" if change.shares else ""
-        yield from sentence(f"version {ascii_only(change.version)} at {change.at_s:.2f} s{told}")
+        yield from sentence(f"version {visible(change.version)} at {change.at_s:.2f} s{told}")
 
 
 def _told(found: Mapping[str, float]) -> str:
-    return ", ".join(f"{ascii_only(model)} {percent(share)}" for model, share in found.items())
+    return ", ".join(f"{visible(model)} {percent(share)}" for model, share in found.items())
 
 
 def _cells(share: Share, few: bool) -> tuple[str, ...]:
-    between = percent_span(share.share).removesuffix(" %")
     configured = "not known" if share.configured is None else percent(share.configured)
-    return f"{share.count:,}", percent(share.share.value), between, configured, "" if few or share.p is None else chance(share.p)
+    p = "" if few or share.p is None else chance(share.p)
+    return f"{share.count:,}", percent(share.share.value), percent_span(share.share), configured, p
 
 
 def _short(splits: Sequence[Split], odd: float) -> Iterator[str]:
@@ -77,13 +88,17 @@ def _short(splits: Sequence[Split], odd: float) -> Iterator[str]:
     for split in splits:
         if split.version in shown:
             found = ", ".join(_part(share) for share in split.shares)
-            verdict = "" if split.p is None else f"   {chance(split.p)}" if split.p >= odd else f"   {judgement(split, odd)}"
-            label = f"  version {ascii_only(split.version)}"
-            yield from sentence(f"{label:<{LABEL - 10}}{split.count:>10,}  {found}{verdict}", "", " " * (LABEL + 2))
+            label = f"  version {visible(split.version)}"
+            verdict = "" if split.p is None else f"   {_in_short(split, split.p, odd)}"
+            yield from sentence(f"{label:<{_LABEL}}{split.count:>10,}  {found}{verdict}", "", " " * (_LABEL + 12))
     if len(splits) > _MOST:
         yield from sentence(f"and {plural(len(splits) - _MOST, 'version')} whose shares are nearer to what was configured")
 
 
+def _in_short(split: Split, p: float, odd: float) -> str:
+    return judgement(split, odd) if p < odd else "too few answers to judge" if too_few(split) else chance(p)
+
+
 def _part(share: Share) -> str:
     configured = "" if share.configured is None else f" ({percent(share.configured)})"
-    return f"{ascii_only(share.model)} {percent(share.share.value)}{configured}"
+    return f"{visible(share.model)} {percent(share.share.value)}{configured}"

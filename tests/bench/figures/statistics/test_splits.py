@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splitter.bench.figures.statistics.splits import SIMULATED, binomial, exact_binomial, goodness_of_fit
+from splitter.bench.figures.statistics.intervals import proportion
+from splitter.bench.figures.statistics.splits import SIMULATED, answers_needed, binomial, exact_binomial, goodness_of_fit
 
 
 @given(st.integers(1, 80), st.floats(0.001, 0.999), st.data())
@@ -48,6 +49,16 @@ def test_which_test_is_made() -> None:
     assert goodness_of_fit([450, 450, 100], [0.45, 0.45, 0.1], draw) == ("chi-square", 1.0)
     assert goodness_of_fit([45, 46, 9], [0.48, 0.48, 0.04], draw)[0] == "exact multinomial, simulated"
     assert goodness_of_fit([0, 0, 0], [0.5, 0.3, 0.2], draw) == ("exact multinomial, simulated", 1.0)
+
+
+def test_with_enough_answers_a_share_is_told_from_half_of_it() -> None:
+    assert [answers_needed(share) for share in (0.01, 0.1, 0.5, 0.9, 1.0)] == [1522, 139, 16, 2, 0]
+    for share in (0.01, 0.1, 0.5):
+        few = answers_needed(share)
+        found = proportion(round(share * few), few)
+        assert found.low is not None
+        assert found.high is not None
+        assert found.high - found.low == pytest.approx(share, rel=0.15)
 
 
 def test_chi_square_of_mendels_peas() -> None:

@@ -177,8 +177,8 @@ def test_a_reload_shows_its_changes_its_checks_and_how_to_restore() -> None:
 def test_a_reload_that_moved_nothing_proves_nothing() -> None:
     report = summary_scenes.reload()
     assert report.reload is not None
-    text = read(page(replace(report, reload=replace(report.reload, changes=())))).text
-    assert "Reload under load: 0 changes, so nothing was proved." in text
+    text = read(page(replace(report, reload=replace(report.reload, moves=0)))).text
+    assert "Reload under load: 0 of 12 moves, so nothing was proved." in text
     assert "holds: nothing lost" not in text
     assert "FAILS: no version backwards" in text
 

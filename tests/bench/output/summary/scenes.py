@@ -78,7 +78,8 @@ def reload() -> Report:
         Check("no version backwards", holds=False, text="version 9 answered 12 ms after the 200 of version 10"),
     )
     command = "splitter traffic set multi-model current=90 challenger=10 --server http://127.0.0.1:8080"
-    report = simulated.report(plan, tally, found=Known(shares=shares), changes=changes, reload=Reload(changes, checks, False, command))
+    found = Reload(12, 12, changes, checks, False, command)
+    report = simulated.report(plan, tally, found=Known(shares=shares), changes=changes, reload=found)
     verdicts = (
         Verdict("p99<20ms", 13.7, holds=True, text="p99 is 13.7 ms"),
         Verdict("share:challenger=10±1", 58.5, holds=False, text="the share of challenger is 58.5 %"),

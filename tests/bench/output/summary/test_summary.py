@@ -8,9 +8,10 @@ import pytest
 
 from splitter.bench.figures.statistics.intervals import proportion
 from splitter.bench.output.summary import summary
-from splitter.bench.output.summary.layout import WIDTH, row
+from splitter.bench.output.summary.layout import WIDTH, Row, ascii_only, sentence, table
 from splitter.bench.output.summary.paint import painted
-from splitter.bench.report import Report
+from splitter.bench.output.summary.shares import judgement
+from splitter.bench.report import Report, Share, Split
 from tests.bench.output.summary import scenes
 
 
@@ -27,18 +28,47 @@ def text_of(report: Report) -> str:
 
 def test_it_fits_a_plain_terminal(scene: str) -> None:
     lines = scene.split("\n")
-    assert max(map(len, lines)) <= WIDTH == 110
-    assert scene.isascii()
+    assert max(len(line) for line in lines if not line.startswith("    splitter ")) <= WIDTH == 80
     assert all(line.isprintable() and line == line.rstrip() for line in lines)
     assert "\n\n\n" not in scene
     assert not scene.startswith("\n")
     assert not scene.endswith("\n")
 
 
-def test_columns_never_touch() -> None:
+def test_columns_are_as_wide_as_what_stands_in_them() -> None:
+    rows = [Row("Latency", ("p50", "max")), Row("  a", ("1.25", "17")), Row("    95 %", ("1.20 to 1.30", ""))]
+    assert list(table(rows)) == ["Latency             p50   max", "  a                1.25    17", "    95 %   1.20 to 1.30"]
+
+
+def test_a_label_that_leaves_no_room_has_a_line_of_its_own() -> None:
+    rows = [Row("Latency", ("p50",)), Row("  " + "m" * 90, ("1.25",)), Row("  a", ("1.35",))]
+    assert list(table(rows)) == [f"Latency{' ' * 67}   p50", "  " + "m" * 78, f"{' ' * 73}   1.25", f"  a{' ' * 70}   1.35"]
+
+
+def test_columns_come_closer_and_intervals_shorter_before_they_touch() -> None:
     """Two figures without a blank between them would be a third one."""
-    assert list(row("a", ("1,234 to 5,678", "7"), (10, 4))) == ["a" + " " * 24 + " 1,234 to 5,678   7"]
-    assert list(row("a" * 30, ("1",), (4,))) == ["a" * 30, " " * 28 + "1"]
+    rows = [Row("By model, ms", ("requests", *("p50",) * 4)), Row("    95 %", ("", *("10,234 to 12,345",) * 4))]
+    title, headings, cells = table(rows)
+    assert cells.split() == ["95", "%", *["10,234..12,345"] * 4]
+    assert len(cells) == len(headings) <= WIDTH
+    assert title == "By model, ms"
+
+
+def test_a_figure_keeps_its_unit() -> None:
+    lines = list(sentence("it took exactly " + "x" * 55 + " 12.5 ms of 50 % or so"))
+    assert [line.strip() for line in lines] == ["it took exactly " + "x" * 55, "12.5 ms of 50 % or so"]
+
+
+def test_a_terminal_that_has_only_ascii_gets_words_for_the_rest() -> None:
+    assert ascii_only("share=10±1, a 10 → 50 …") == "share=10+-1, a 10 -> 50 ..."
+    assert ascii_only("模型") == "\\u6a21\\u578b"
+    assert ascii_only("one\ntwo") == "one\ntwo"
+
+
+def test_names_are_shown_as_they_are() -> None:
+    report = scenes.canary()
+    first, second = report.models
+    assert "  模型-é " in summary(replace(report, models=(replace(first, name="模型-é"), second), differences=()))
 
 
 def test_whether_the_run_is_valid_comes_first(scene: str) -> None:
@@ -55,13 +85,14 @@ def test_colours_change_no_letter(scene: str) -> None:
 def test_a_canary_can_be_decided_on() -> None:
     text = text_of(scenes.canary())
     assert text.startswith("VALID 20 seconds at 500/s, open loop (poisson arrivals) POST http://127.0.0.1:8080/serving-endpoints/multi-model")
-    assert "load 9,951 requests, 497.6/s of 500/s asked for; 64 connections generator" in text
-    assert re.search(r"generator send lag p50 0\.0\d+, p99 0\.\d+ \(allowed: 2.00\), max 0\.\d+ ms; read late p99 0\.200 ms; CPU", text)
+    assert "load 9,951 requests, 497.6/s of 500/s asked for, drawn at random; 64 connections generator" in text
+    assert re.search(r"generator send lag p50 0\.0\d+, p99 0\.\d+, max 0\.\d+ ms; read late p99 0\.200 ms", text)
+    assert "(allowed at p99: 2.00); CPU" in text
     assert "CPU 23 % of a core" in text
     assert re.search(r"errors 3 of 9,951 requests: 0.030 % \(95 %: 0\.0\d+ to 0\.\d+ %\)", text)
-    assert re.search(r"since due \(intended\) 5\.7\d 5\.4\d 8\.\d\d 11\.\d too few", text)
-    assert re.search(r"since sent \(service\) 5\.7\d 5\.4\d 8\.\d\d 11\.\d too few", text)
-    assert re.search(r"challenger 1,008 10\.1 % 9\.\d\d to 10\.\d 10\.0 % as configured", text)
+    assert re.search(r"since due 5\.7\d 5\.4\d 8\.\d\d 11\.\d too few", text)
+    assert re.search(r"since sent 5\.7\d 5\.4\d 8\.\d\d 11\.\d too few", text)
+    assert re.search(r"challenger 1,008 10\.1 % 9\.\d\d to 10\.\d % 10\.0 % as configured", text)
     assert "as configured, as far as 9,951 answers can tell (exact binomial, p = 0.66)" in text
     assert "Beside current, to which most requests went challenger is 2.12 ms slower at p50 (95 %: 1.9" in text
     assert "not enough data: p99.9 needs 10,000 answers, challenger has 1,008 and current has 8,943" in text
@@ -95,9 +126,11 @@ def test_a_run_that_was_behind_says_whom_to_blame_before_any_figure() -> None:
     warning = text.index("! the figures below are those of this run and not of the server: do not decide by them")
     assert reason < warning < text.index("Latency")
     assert "468 4.70 % unsent" in text
+    assert "load 9,483 of 9,951 requests, 371.1/s of 500/s" in text
+    assert "50.2 % of the requests waited for one and 468 in vain: they were never sent" in text
     assert re.search(r"\d+ 1.\d\d % 429 with Retry-After current", text)
     assert "28 0.28 % reset" in text
-    assert "(no model named) 496 100 %" in text
+    assert "(no model named) 496 496 100 %" in text
 
 
 def test_what_the_proxy_costs() -> None:
@@ -124,14 +157,15 @@ def test_a_closed_loop_says_what_it_hides() -> None:
 
 def test_a_reload_is_told_check_by_check() -> None:
     text = text_of(scenes.reload())
-    assert "Reload under load: 12 changes, NOT as it should be" in text
+    assert "Reload under load: 12 moves, NOT as it should be" in text
     assert "holds nothing lost: 26,000 of 26,000 requests were answered" in text
     assert "FAILS no version backwards: version 9 answered 12 ms after the 200 of version 10" in text
-    assert "! the shares are NOT as they were: splitter traffic set multi-model current=90 challenger=10 --server http" in text
+    command = "splitter traffic set multi-model current=90 challenger=10 --server http://127.0.0.1:8080"
+    assert f"  ! the shares are NOT as they were; this puts them back:\n    {command}\n" in summary(scenes.reload())
     assert "Changed by others" not in text
     assert re.search(r"version 9 \d,\d{3} challenger \d\d\.\d % \(90\.0 %\), current \d+\.\d+ % \(10\.0 %\) p = \d", text)
     assert "and 3 versions whose shares are nearer to what was configured" in text
-    assert "Thresholds: 1 of 2 FAILED holds p99<20ms: p99 is 13.7 ms FAILS share:challenger=10+-1: the share of" in text
+    assert "Thresholds: 1 of 2 FAILED holds p99<20ms: p99 is 13.7 ms FAILS share:challenger=10±1: the share of" in text
 
 
 def test_a_reload_that_held_says_so() -> None:
@@ -139,7 +173,7 @@ def test_a_reload_that_held_says_so() -> None:
     assert report.reload is not None
     good = replace(report.reload, checks=report.reload.checks[:1], restored=True)
     text = text_of(replace(report, reload=good, verdicts=report.verdicts[:1]))
-    assert "Reload under load: 12 changes, nothing was lost" in text
+    assert "Reload under load: 12 moves, nothing was lost" in text
     assert "the shares are as they were before" in text
     assert "Thresholds: all hold" in text
 
@@ -185,4 +219,46 @@ def test_nobody_was_there() -> None:
 
 
 def test_nothing_ran() -> None:
-    assert "errors no requests" in text_of(scenes.empty())
+    assert summary(scenes.empty()).split("\n")[-1] == "  ! it was ended before measuring began", "and no figures of nothing"
+
+
+def test_thresholds_of_a_run_that_is_not_valid_do_not_count() -> None:
+    report = replace(scenes.overloaded(), verdicts=scenes.reload().verdicts)
+    text = text_of(report)
+    assert "Thresholds do not count, since the run is INVALID (would hold) p99<20ms: p99 is 13.7 ms (would fail) share:challenger" in text
+    assert "  holds" not in summary(report)
+    assert "FAIL" not in text
+
+
+def test_lateness_of_a_few_is_not_judged() -> None:
+    report = scenes.canary()
+    late = replace(report.validity, lag_p99_ms=5.0)
+    assert "p99 5.00, max" in text_of(replace(report, validity=late))
+    assert "(allowed at p99: 2.00; too few to judge)" in text_of(replace(report, validity=late))
+    assert "too few to judge" not in text_of(replace(report, validity=replace(late, valid=False, reasons=("the generator was late",))))
+
+
+def test_a_reload_that_was_ended_early_says_how_far_it_came() -> None:
+    report = scenes.reload()
+    assert report.reload is not None
+    early = replace(report.reload, moves=2, checks=report.reload.checks[:1], restored=True)
+    assert "Reload under load: 2 of 12 moves, nothing was lost" in text_of(replace(report, reload=early))
+
+
+@pytest.mark.parametrize(
+    ("count", "shares", "said"),
+    [
+        (29, (0.9, 0.1), "not enough data: a share of 10.0 % needs 139 answers, and there are 29"),
+        (139, (0.9, 0.1), "as configured, as far as 139 answers can tell (exact binomial, p = 0.50)"),
+        (15, (0.5, 0.5), "not enough data: a share of 50.0 % needs 16 answers, and there are 15"),
+        (1, (1.0, 0.0), "as configured, as far as 1 answer can tell (exact binomial, p = 0.50)"),
+    ],
+)
+def test_a_split_is_called_right_only_with_enough_answers(count: int, shares: tuple[float, float], said: str) -> None:
+    parts = tuple(Share(name, 0, proportion(0, count), share, 0.5) for name, share in zip(("a", "b"), shares, strict=True))
+    assert judgement(Split("7", count, parts, "exact binomial", 0.5)) == said
+
+
+def test_a_split_that_is_wrong_is_wrong_with_few_answers() -> None:
+    parts = tuple(Share(name, 10, proportion(10, 20), share, 1e-6) for name, share in (("a", 0.95), ("b", 0.05)))
+    assert judgement(Split("7", 20, parts, "exact binomial", 1e-6)).startswith("NOT as configured (exact binomial, p < 0.001")
