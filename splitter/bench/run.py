@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
@@ -10,7 +10,7 @@ from random import Random
 from splitter.bench.api.client import Api
 from splitter.bench.api.discovery import Found, demo_payload, discover
 from splitter.bench.api.errors import ApiError
-from splitter.bench.errors import BenchError
+from splitter.bench.errors import BenchError, WrongCall
 from splitter.bench.figures.assemble import assemble
 from splitter.bench.figures.thresholds import judge
 from splitter.bench.load import load
@@ -19,6 +19,7 @@ from splitter.bench.plan import Plan, Target
 from splitter.bench.reload.proof import ReloadProof
 from splitter.bench.report import Report
 from splitter.bench.setup.direct import direct_targets
+from splitter.bench.setup.judgeable import check_thresholds
 from splitter.bench.setup.payload import NO_PAYLOAD, Payload
 from splitter.bench.setup.prepare import Wish, plan_of, setting_of
 from splitter.bench.setup.probe import probe
@@ -28,7 +29,11 @@ _WITHOUT_BODY = ("GET", "HEAD", "OPTIONS", "DELETE")
 
 
 class RunRefused(BenchError):
-    """The run was not begun; the message says what is missing or wrong."""
+    """The run was not begun; the message says why."""
+
+
+class PayloadMissing(WrongCall):
+    """Nobody says what to send."""
 
 
 async def run(wish: Wish, live: Live, confirm: Callable[[str], bool]) -> Report:
@@ -38,6 +43,7 @@ async def run(wish: Wish, live: Live, confirm: Callable[[str], bool]) -> Report:
         found = await discover(api, about.endpoint) if about.endpoint else None
         payload = payload_of(wish, found)
         plan = plan_of(wish, (about.target, *_direct_of(wish, about, found)), payload)
+        check_thresholds(wish.thresholds, _models(about, found), plan.targets)
         for warning in await probe(plan) if wish.probe else ():
             live.note(f"warning: {warning}")
         proof = await _proof_of(wish, api, plan, found, live)
@@ -62,18 +68,25 @@ async def run(wish: Wish, live: Live, confirm: Callable[[str], bool]) -> Report:
 
 
 def payload_of(wish: Wish, found: Found | None) -> Payload:
-    """What to send. Raises RunRefused when nobody says it."""
+    """What to send. Raises PayloadMissing."""
     if wish.payload is not None:
         return wish.payload
     if wish.method in _WITHOUT_BODY:
         return NO_PAYLOAD
     if found is not None and found.is_demo:
         return demo_payload()
-    raise RunRefused(
+    raise PayloadMissing(
         f"{wish.method} {wish.url} is to have a body, and only you know what your model takes: --payload FILE, one body a line, as in\n"
         """  echo '{"inputs": [[5.1, 3.5, 1.4, 0.2]]}' > requests.jsonl\n"""
         "For a URL that takes none there is --method GET."
     )
+
+
+def _models(about: Asked, found: Found | None) -> Collection[str]:
+    """Those that may answer; none where nobody says."""
+    if found is None:
+        return ()
+    return (about.model,) if about.model else {**found.shares[found.version], **found.urls}
 
 
 def _direct_of(wish: Wish, about: Asked, found: Found | None) -> tuple[Target, ...]:

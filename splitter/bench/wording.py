@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 from splitter.bench.report import Estimate
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
@@ -64,6 +67,13 @@ def plural(count: int, noun: str) -> str:
 def chance(p: float) -> str:
     """A p value."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`; did you mean challenger?`, or what there is."""
+    names = [visible(name) for name in known]
+    near = get_close_matches(word, names, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names)}" if names else ""
 
 
 def visible(text: str) -> str:

@@ -6,7 +6,7 @@ import secrets
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,76 +16,24 @@ from splitter.bench.plan import Arrival, Stage
 from splitter.bench.setup import amounts
 from splitter.bench.setup.target import asked
 from splitter.cli.asking import TOKEN
+from splitter.cli.bench_call import Bench, Field, Read, Run
 from splitter.cli.flags import SETTINGS
-from splitter.cli.several import Belongs, spread
 from splitter.cli.terminal import fail, is_terminal, say
 
 if TYPE_CHECKING:
     from splitter.bench.report import Report
     from splitter.bench.setup.prepare import Wish
 
-T = TypeVar("T")
-
 BROKEN_THRESHOLD = 99
 """The exit code for a valid run that broke a threshold; k6's, too."""
 
-_RUN = "run"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _DEFAULT_RATE = 100.0
 _DEFAULT_S = 30.0
-_SEVERAL: dict[str, Belongs] = {
-    "--threshold": lambda word, _: "<" in word or ">" in word or word.startswith("share:"),
-    "--direct": lambda _, has_url: has_url,
-}
-
-
-class _Bench(click.Group):
-    """`bench URL` is `bench run URL`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        own = {*self.commands, "-h", "--help"}
-        if args and args[0] not in own:
-            args = [_RUN, *args]
-        return super().parse_args(ctx, args)
-
-
-class _Run(click.Command):
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with_value = frozenset(
-            name for parameter in self.params if isinstance(parameter, click.Option) and not parameter.is_flag for name in parameter.opts
-        )
-        return super().parse_args(ctx, spread(args, _SEVERAL, with_value))
-
-
-class _Read(click.ParamType[T]):
-    """What is read by a function of `splitter.bench`, whose ValueError or BenchError says what was expected."""
-
-    def __init__(self, name: str, read: Callable[[str], T]) -> None:
-        self.name = name
-        self._read = read
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:
-        try:
-            return self._read(str(value))
-        except (ValueError, BenchError) as exc:
-            self.fail(str(exc), param, ctx)
-
-
-class _Field(click.ParamType[tuple[str, str]]):
-    name = "NAME: VALUE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        name, colon, content = str(value).partition(":")
-        content = content.strip()
-        is_token = name.isascii() and name.replace("-", "").replace("_", "").isalnum()  # RFC 9110 §5.6.2, and narrower
-        if not colon or not is_token or not content.isascii() or not content.isprintable():
-            self.fail(f"{value!r} is not a field like 'X-Team: blue'", param, ctx)
-        if name.lower() in ("host", "content-length", "transfer-encoding", "connection"):
-            self.fail(f"{name} follows from the URL and the payload, and is not to be set", param, ctx)
-        return name, content
 
 
 def _file(name: str, help_: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option(f"--{name}", f"{name}_file", type=click.Path(), metavar="FILE", allow_from_autoenv=False, help=help_)
+    return click.option(f"--{name}", f"{name}_file", type=click.Path(), metavar="FILE|-", allow_from_autoenv=False, help=help_)
 
 
 def _url(text: str) -> str:
@@ -93,10 +41,10 @@ def _url(text: str) -> str:
     return text
 
 
-_DURATION, _RATE = _Read("DURATION", amounts.seconds), _Read("RATE", amounts.rate)
+_DURATION, _RATE = Read("DURATION", amounts.seconds), Read("RATE", amounts.rate)
 
 
-@click.group(cls=_Bench, context_settings=SETTINGS)
+@click.group(cls=Bench, context_settings=SETTINGS)
 def bench() -> None:
     """Load test an endpoint: `splitter bench URL` is short for `splitter bench run URL`.
 
@@ -108,8 +56,8 @@ def bench() -> None:
     """
 
 
-@bench.command(cls=_Run, context_settings=SETTINGS)
-@click.argument("url", type=_Read("URL", _url), metavar="URL")
+@bench.command(cls=Run, context_settings=SETTINGS)
+@click.argument("url", type=Read("URL", _url), metavar="URL")
 @click.option("--rate", type=_RATE, help=f"Requests a second, whether answers come or not.  [default: {_DEFAULT_RATE:g}]")
 @click.option("--duration", type=_DURATION, help="How long to measure.  [default: 30s]")
 @click.option("--stages", metavar="DURATION:RATE,...", help="Ramps, each from where the one before ended; the first from --rate, or 0.")
@@ -122,11 +70,13 @@ def bench() -> None:
 @click.option("--connections", type=click.IntRange(1, 60_000), default=64, show_default=True, help="Kept open: the most requests at once.")
 @click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="So many send, where one core is not enough.")
 @click.option("--payload", metavar="FILE|-", help="Bodies to send: JSON lines, or one JSON or CSV file. The demo needs none.")
-@click.option("--method", default="POST", show_default=True, metavar="METHOD", help="GET, for one, needs no payload.")
-@click.option("--header", "-H", "fields", type=_Field(), multiple=True, allow_from_autoenv=False, help="A field of every request.")
+@click.option(
+    "--method", type=click.Choice(_METHODS, case_sensitive=False), default="POST", show_default=True, help="GET, for one, needs no payload."
+)
+@click.option("--header", "-H", "fields", type=Field(), multiple=True, allow_from_autoenv=False, help="A field of every request.")
 @TOKEN
 @click.option("--timeout", type=_DURATION, default="30s", show_default=True, help="For the whole of an answer.")
-@click.option("--warmup", type=_DURATION, default="2s", show_default=True, help="Sent before, and not measured.")
+@click.option("--warmup", type=_DURATION, default="2s", show_default=True, help="Sent before at the first rate, and not measured.")
 @click.option("--seed", type=click.IntRange(0), help="Repeats the schedule of another run.  [default: a new one]")
 @click.option(
     "--direct",
@@ -144,13 +94,13 @@ def bench() -> None:
 @click.option(
     "--threshold",
     "thresholds",
-    type=_Read("THRESHOLD", parse),
+    type=Read("THRESHOLD", parse),
     multiple=True,
     metavar="'p99<20ms'",
     allow_from_autoenv=False,
     help="Exit with 99 unless it holds: 'p99<20ms' 'errors<0.1%' 'share:challenger=10±1' 'overhead_p99<2ms'; may be repeated.",
 )
-@_file("json", "Write the report as JSON.")
+@_file("json", "Write the report as JSON; - is standard output.")
 @_file("hgrm", "Write the latencies as a histogram that HdrHistogram's plotter reads.")
 @_file("html", "Write the report as one page with plots.")
 @click.option("--no-probe", is_flag=True, help="Do not send one request first, to see whether all would be refused.")
@@ -185,11 +135,11 @@ def run(**flags: Any) -> None:
         try:
             written = outputs.write(report)  # before it is shown: who reads that may have gone, as `head` has
         finally:
-            _show(summary(report))
+            _show(summary(report), err=outputs.take_standard_output)
         for path in written:
             say(f"wrote {path}", err=True)
     except BenchError as exc:
-        fail(str(exc))
+        fail(str(exc), exc.exit_code)
     sys.exit(exit_code(report))
 
 
@@ -264,16 +214,16 @@ def _confirm(question: str, agrees: bool) -> bool:
     return click.confirm("Go on?", err=True)
 
 
-def _show(text: str) -> None:
+def _show(text: str, *, err: bool = False) -> None:
     """In colours on a terminal; in ASCII on one that has nothing else."""
     from splitter.bench.output.summary.layout import ascii_only
     from splitter.bench.output.summary.paint import painted
 
     try:
-        text.encode(sys.stdout.encoding or "ascii")
+        text.encode((sys.stderr if err else sys.stdout).encoding or "ascii")
     except UnicodeEncodeError:
         text = ascii_only(text)
-    click.echo(painted(text))  # click takes the colours away where no terminal is
+    click.echo(painted(text), err=err)  # click takes the colours away where no terminal is
 
 
 def exit_code(report: Report) -> int:

@@ -9,7 +9,8 @@ from splitter.bench.errors import BenchError
 from splitter.bench.figures.thresholds import parse
 from splitter.bench.output.live import Live
 from splitter.bench.plan import Stage
-from splitter.bench.run import RunRefused, payload_of, run
+from splitter.bench.run import PayloadMissing, RunRefused, payload_of, run
+from splitter.bench.setup.judgeable import ThresholdRefused
 from splitter.bench.setup.payload import NO_PAYLOAD, parse_payload
 from splitter.bench.setup.prepare import Wish
 from splitter.bench.setup.probe import ProbeFailed
@@ -64,7 +65,7 @@ def test_the_demo_needs_no_payload() -> None:
 
 @pytest.mark.parametrize("found", [None, PLAIN])
 def test_else_it_is_asked_for_with_an_example(found: Found | None) -> None:
-    with pytest.raises(RunRefused, match=r"^POST http://127.*/demo is to have a body, .* --payload FILE(.|\n)*echo(.|\n)*--method GET"):
+    with pytest.raises(PayloadMissing, match=r"^POST http://127.*/demo is to have a body, .* --payload FILE(.|\n)*echo(.|\n)*--method GET"):
         payload_of(wish(url=ENDPOINT), found)
 
 
@@ -82,7 +83,7 @@ async def test_any_url_can_be_loaded() -> None:
 
 async def test_a_body_is_asked_for_before_anything_is_sent() -> None:
     async with responders() as server:
-        with pytest.raises(RunRefused, match="--payload FILE"):
+        with pytest.raises(PayloadMissing, match="--payload FILE"):
             await run(short(server, payload=None), Out().live, yes)
         assert not server.bodies
 
@@ -114,9 +115,10 @@ async def test_the_token_goes_to_the_proxy_and_not_to_the_models() -> None:
         ({"url": f"http://127.0.0.1:{closed_port()}/x"}, ProbeFailed, "nobody answers at .*: connection refused"),
         ({"direct": (f"http://127.0.0.1:{closed_port()}",)}, ProbeFailed, "nobody answers at .*/invocations: connection refused"),
         ({"direct": ("auto",)}, TargetRefused, "the server does not say the address of its models"),
+        ({"thresholds": (parse("overhead_p99<2ms"),)}, ThresholdRefused, "add --direct auto"),
         ({"reload": True}, RunRefused, "--reload moves shares through splitter's API, and .* is no endpoint of splitter"),
     ],
-    ids=["nobody", "no model", "auto", "reload"],
+    ids=["nobody", "no model", "auto", "threshold", "reload"],
 )
 async def test_what_cannot_be_is_said_instead_of_a_load(changed: dict[str, object], error: type[BenchError], message: str) -> None:
     async with responders() as server:

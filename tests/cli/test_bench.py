@@ -113,6 +113,10 @@ def test_stages_begin_where_the_one_before_ended(load_of: Load) -> None:
     assert wish(load_of, "--rate", "50", *stages).stages[0] == Stage(30, 50, 100)
 
 
+def test_methods_are_written_as_one_likes(load_of: Load) -> None:
+    assert wish(load_of, "--method", "get").method == "GET"
+
+
 def test_fields_and_the_token(load_of: Load) -> None:
     found = wish(load_of, "-H", "X-Team: blue", "--header", "X-Empty:", "-H", "X-Time: 12:30", "--token", "t0k")
     assert found.fields == (("X-Team", "blue"), ("X-Empty", ""), ("X-Time", "12:30"))
@@ -132,7 +136,7 @@ def test_several_models_after_one_direct(load_of: Load) -> None:
 def test_a_payload_is_read_before_anything_is_sent(load_of: Load, folder: Path) -> None:
     (folder / "requests.jsonl").write_text('{"inputs": [1]}\n{"inputs": [1}\n')
     result = call("bench", URL, "--payload", "requests.jsonl")
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("splitter: error: requests.jsonl:2: not JSON: ")
     assert not load_of.wishes
 
@@ -158,8 +162,10 @@ def test_stages_have_their_own_duration(load_of: Load) -> None:
         (("--duration", "8h9h500h"), "more than a week"),
         (("--rate", "0"), "'0' is not a rate like 500 (a second) or 30/m"),
         (("--rate", "-5"), "not a rate like"),
-        (("--stages", "1s"), "stage '1s'"),
-        (("--stages", "1s:5,0s:5"), "stage '0s:5' is not DURATION:RATE, as in 30s:100"),
+        (("--stages", "1s"), "stage '1s' of '1s' is not DURATION:RATE, as in 30s:100,2m:1000"),
+        (("--stages", "1s:5,"), "stage '' of '1s:5,' is not DURATION:RATE"),
+        (("--method", "GE T"), "'GE T' is not one of 'get', 'head', 'post'"),
+        (("--stages", "1s:5,0s:5"), "stage '0s:5' lasts no time; expected DURATION:RATE, as in 30s:100"),
         (("--stages", "1s:0"), "never sends anything"),
         (("--connections", "0"), "0 is not in the range"),
         (("--seed", "-1"), "-1 is not in the range"),
@@ -212,6 +218,20 @@ def test_files_are_written_and_named(load_of: Load, folder: Path) -> None:
     assert load((folder / "a.json").read_bytes()) == load_of.answer
     assert "#[Mean" in (folder / "a.hgrm").read_text()
     assert (folder / "a.html").read_bytes().lower().startswith(b"<!doctype html>")
+
+
+def test_a_report_on_standard_output_is_alone_there(load_of: Load) -> None:
+    result = call("bench", URL, "--json", "-")
+    assert load(result.stdout.encode()) == load_of.answer
+    assert result.stderr.startswith("a note\nVALID ")
+    assert "wrote" not in result.stderr
+
+
+@pytest.mark.parametrize(("word", "meant"), [("compar", "compare"), ("rum", "run")])
+def test_a_misspelt_command_is_no_url(load_of: Load, word: str, meant: str) -> None:
+    result = call("bench", word, "a.json")
+    assert result.exit_code == 2
+    assert f"there is no command {word!r}; did you mean {meant!r}?" in result.stderr
 
 
 def test_a_file_that_cannot_be_written_is_said_before_the_load(load_of: Load, folder: Path) -> None:

@@ -51,6 +51,11 @@ def test_commands_and_flags(folder: Path) -> None:
     assert offered("completion", "") == ["bash", "zsh", "fish"]
 
 
+def test_the_flags_of_a_load_before_its_url(folder: Path) -> None:
+    assert "--rate" in offered("bench", "--ra")
+    assert offered("bench", "com") == ["compare"]
+
+
 @pytest.mark.parametrize(
     "command",
     ["endpoints get", "endpoints update-config", "endpoints delete", "endpoints query", "traffic set", "rollback"],

@@ -7,7 +7,6 @@ Proxies of the environment are not asked, and no redirect is followed: a token g
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TypeVar
@@ -15,6 +14,7 @@ from urllib.parse import quote
 
 import aiohttp
 
+from splitter.bench import connecting
 from splitter.bench.api.answers import InForce, Json, Standing, Version, read_in_force, read_standing, read_versions
 from splitter.bench.api.errors import MalformedAnswer, NoAccess, NoAnswer, NotSplitter, Refused, Unreachable
 
@@ -83,8 +83,8 @@ class Api:
             return read(self._judge(status, content, asked), tag)
         except MalformedAnswer as exc:
             raise NotSplitter(f"{self.server} answered {asked} with something that splitter does not answer: {exc}") from exc
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as exc:
-            raise Unreachable(f"no splitter answers at {self.server} ({_in_words(exc)}). Is it running, and there?") from exc
+        except connecting.FAILURES as exc:
+            raise Unreachable(connecting.in_words(self.server, exc)) from exc
         except aiohttp.ClientResponseError as exc:
             raise NotSplitter(f"{self.server} answered {asked} with something that is no HTTP answer ({_in_words(exc)})") from exc
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
@@ -148,5 +148,4 @@ def _object(content: bytes) -> Json | None:
 def _in_words(exc: BaseException) -> str:
     if isinstance(exc, TimeoutError):
         return "it took too long"
-    number = getattr(exc, "errno", None)  # aiohttp's own words hold an address of Python's making
-    return os.strerror(number).lower() if isinstance(number, int) and number > 0 else str(exc) or type(exc).__name__
+    return (connecting.reason(exc) if isinstance(exc, OSError) else str(exc)) or type(exc).__name__

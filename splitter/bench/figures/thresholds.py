@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from splitter.bench.errors import BenchError
+from splitter.bench.errors import WrongCall
 from splitter.bench.figures.statistics.quantiles import NEEDED
 from splitter.bench.report import Estimate, Group, Overhead, Quantiles, Report, Verdict
 from splitter.bench.wording import duration, percent, percent_span, plural, quantile_name, rate, span, visible
 
 
-class ThresholdError(BenchError):
+class ThresholdError(WrongCall):
     """A threshold that cannot be read; the message says what was expected, with an example."""
 
 
@@ -70,6 +70,10 @@ class Threshold:
     @property
     def kind(self) -> Kind:
         return FIGURES[self.figure]
+
+    @property
+    def is_overhead(self) -> bool:
+        return self.figure.startswith("overhead_")
 
     def holds(self, value: float) -> bool:
         """Whether `value` keeps to it."""

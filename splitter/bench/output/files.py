@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from splitter.bench.errors import BenchError
+from splitter.bench.errors import BenchError, WrongCall
 from splitter.bench.report import Report
 from splitter.telemetry.hdr import Histogram
 
 _IN_A_MILLISECOND = 1_000.0
 _ABOUT = 1 << 17  # bytes: what a report of a longer run takes
+
+
+STANDARD_OUTPUT = "-"
+_TO_STANDARD_OUTPUT = Path(STANDARD_OUTPUT)
 
 
 class OutputRefused(BenchError):
@@ -22,15 +27,23 @@ class OutputRefused(BenchError):
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Paths, None for what is not wanted."""
+    """Paths, None for what is not wanted; one of them may be `-` for standard output."""
 
     json: str | None
     hgrm: str | None
     html: str | None
 
+    @property
+    def take_standard_output(self) -> bool:
+        return STANDARD_OUTPUT in (self.json, self.hgrm, self.html)
+
     def check(self) -> None:
-        """Before a load whose result would be lost. What is there stays, and nothing else is left there. Raises OutputRefused."""
+        """Before a load whose result would be lost. What is there stays, and nothing else is left there. Raises BenchError."""
+        if [self.json, self.hgrm, self.html].count(STANDARD_OUTPUT) > 1:
+            raise WrongCall("only one of --json, --hgrm and --html can go to standard output")
         for path, _ in self._wanted():
+            if path == _TO_STANDARD_OUTPUT:
+                continue
             folder = path.parent
             if path.is_dir():
                 raise OutputRefused(f"{path} is a folder; give the name of a file")
@@ -45,8 +58,12 @@ class Outputs:
         written, failed = [], ""
         for path, render in self._wanted():
             try:
-                _replace(path, render(report))
-                written.append(str(path))
+                if path == _TO_STANDARD_OUTPUT:
+                    sys.stdout.buffer.write(render(report))
+                    sys.stdout.buffer.flush()
+                else:
+                    _replace(path, render(report))
+                    written.append(str(path))
             except OSError as exc:
                 failed = failed or f"{path} cannot be written: {exc.strerror}"
         if failed:

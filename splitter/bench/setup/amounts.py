@@ -39,12 +39,14 @@ def stages(text: str, begin: float) -> tuple[Stage, ...]:
     found = []
     for item in text.split(","):
         length, colon, end = item.partition(":")
+        if not colon or not length.strip() or not end.strip():
+            raise ValueError(f"stage {item.strip()!r} of {text!r} is not DURATION:RATE, as in 30s:100,2m:1000")
         try:
             stage = Stage(seconds(length), begin, rate(end) if end.strip() != "0" else 0.0)
         except ValueError as exc:
             raise ValueError(f"stage {item.strip()!r}: {exc}") from None
-        if not colon or stage.seconds <= 0:
-            raise ValueError(f"stage {item.strip()!r} is not DURATION:RATE, as in 30s:100")
+        if stage.seconds <= 0:
+            raise ValueError(f"stage {item.strip()!r} lasts no time; expected DURATION:RATE, as in 30s:100")
         found.append(stage)
         begin = stage.end
     if not any(stage.begin or stage.end for stage in found):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from splitter.bench.plan import Side, Target
 from splitter.bench.setup.target import TargetRefused, parse_target
+from splitter.bench.wording import suggestion
 
 AUTO = "auto"
 _INVOCATIONS = "/invocations"
 
 
-def direct_targets(given: Iterable[str], addresses: Mapping[str, str], shares: Mapping[str, float]) -> tuple[Target, ...]:
+def direct_targets(given: Sequence[str], addresses: Mapping[str, str], shares: Mapping[str, float]) -> tuple[Target, ...]:
     """The targets of `auto`, `MODEL=URL` and plain URLs.
 
     `addresses` are the URLs by which splitter reaches its served models, `shares` the fractions that they get; both are empty where
@@ -23,6 +24,8 @@ def direct_targets(given: Iterable[str], addresses: Mapping[str, str], shares: M
     for item in given:
         named |= _every(addresses, shares) if item == AUTO else _named(item, addresses)
     targets = tuple(parse_target(url, Side.DIRECT, name) for name, url in named.items())
+    if known := {**shares, **addresses}:
+        _check_names(given, known)
     strangers = [target.name for target in targets if target.name not in shares]
     if not shares or (strangers and len(targets) == 1):
         return targets
@@ -32,6 +35,13 @@ def direct_targets(given: Iterable[str], addresses: Mapping[str, str], shares: M
     if missing := [name for name in with_traffic if name not in named]:
         raise TargetRefused(f"no --direct for {', '.join(missing)}, but both ways must get the same mix; `--direct auto` names every model")
     return tuple(replace(target, weight=shares[target.name]) for target in targets if target.name in with_traffic)
+
+
+def _check_names(given: Iterable[str], known: Iterable[str]) -> None:
+    for item in given:
+        name, equals, _ = item.partition("=")
+        if equals and _is_name(name) and name not in known:
+            raise TargetRefused(f"--direct {item}: no served model there is called {name!r}{suggestion(name, known)}")
 
 
 def _every(addresses: Mapping[str, str], shares: Mapping[str, float]) -> dict[str, str]:
@@ -46,7 +56,7 @@ def _every(addresses: Mapping[str, str], shares: Mapping[str, float]) -> dict[st
 def _named(item: str, addresses: Mapping[str, str]) -> dict[str, str]:
     """The URL of one `--direct` by the model that it belongs to."""
     name, equals, url = item.partition("=")
-    if equals and "/" not in name and ":" not in name:
+    if equals and _is_name(name):
         return {name: _with_path(url)}
     target = parse_target(item)
     for model, address in addresses.items():
@@ -54,6 +64,11 @@ def _named(item: str, addresses: Mapping[str, str]) -> dict[str, str]:
         if (at.host, at.port) == (target.host, target.port):
             return {model: address if target.path == "/" else item}
     return {target.authority: _with_path(item)}
+
+
+def _is_name(text: str) -> bool:
+    """And not the beginning of a URL with a query."""
+    return "/" not in text and ":" not in text
 
 
 def _with_path(url: str) -> str:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import orjson
 
-from splitter.bench.errors import BenchError
+from splitter.bench.errors import WrongCall
 
 MOST_BYTES = 1 << 30  # they are held in memory, by each generator
 
 
-class PayloadRefused(BenchError):
+class PayloadRefused(WrongCall):
     """The file cannot be sent; the message says where it is wrong and what was expected."""
 
 
@@ -74,7 +74,8 @@ def _documents(name: str, content: bytes) -> tuple[bytes, ...]:
         if (problem := _problem(body)) is not None:
             # A file that fails on its first line was meant as one document, so its own error is the one to show.
             if not bodies and whole is not None:
-                raise PayloadRefused(f"{name}: neither one JSON document ({whole}) nor one on each line ({number}: {problem})")
+                lines = "" if name.lower().endswith(".json") or whole == problem else f", nor one on each line ({number}: {problem})"
+                raise PayloadRefused(f"{name}: not a JSON document: {whole}{lines}")
             raise PayloadRefused(f"{name}:{number}: not JSON: {problem}; each line is one request body")
         bodies.append(body)
     return tuple(bodies)

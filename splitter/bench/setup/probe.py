@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import re
 
 import aiohttp
 from yarl import URL
 
+from splitter.bench import connecting
 from splitter.bench.errors import BenchError
 from splitter.bench.plan import Plan, Target
 
 _EXCERPT = 300
+_LOOKED_AT = 4096
+_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 _PASSING = (408, 425, 429)  # of 4xx, what may be otherwise at the next request
 
 
@@ -35,16 +38,12 @@ async def _ask(session: aiohttp.ClientSession, plan: Plan, target: Target) -> st
     body = plan.bodies[0] or None
     try:
         async with session.request(plan.method, url, data=body, headers=list(plan.fields_of(target)), allow_redirects=False) as answer:
-            excerpt = (await answer.content.read(_EXCERPT)).decode("utf-8", "replace").strip()
+            excerpt = _excerpt((await answer.content.read(_LOOKED_AT)).decode("utf-8", "replace"))
             status = answer.status
     except TimeoutError:
         raise ProbeFailed(f"{target.url} gave no answer within {plan.timeout_s:g} s. More time: --timeout") from None
-    except aiohttp.ClientConnectorCertificateError as exc:
-        raise ProbeFailed(f"the certificate of {target.url} is not accepted: {exc.certificate_error}") from None
-    except aiohttp.ClientSSLError as exc:  # its number is OpenSSL's, not the system's
-        raise ProbeFailed(f"{target.url} does not speak TLS: {exc.strerror or exc}. Is it http:// there?") from None
-    except aiohttp.ClientConnectorError as exc:
-        raise ProbeFailed(f"nobody answers at {target.url}: {_reason(exc.os_error)}. Does the server run?") from None
+    except connecting.FAILURES as exc:
+        raise ProbeFailed(connecting.in_words(target.url, exc)) from None
     except (aiohttp.ClientError, asyncio.IncompleteReadError, OSError) as exc:
         raise ProbeFailed(f"{target.url} does not answer as an HTTP server: {_in_words(exc)}") from None
     if status < 400:
@@ -53,6 +52,14 @@ async def _ask(session: aiohttp.ClientSession, plan: Plan, target: Target) -> st
     if status < 500 and status not in _PASSING:
         raise ProbeFailed(f"{said}\n{_remedy(status)} A load of such answers is sent with --no-probe")
     return said
+
+
+def _excerpt(said: str) -> str:
+    """What the answer says, on one line; a page for browsers by its title."""
+    is_page = said.lstrip().startswith("<")
+    title = _TITLE.search(said)
+    words = (title[1] if title else "") if is_page else said
+    return " ".join(words.split())[:_EXCERPT]
 
 
 def _remedy(status: int) -> str:
@@ -66,9 +73,4 @@ def _remedy(status: int) -> str:
 def _in_words(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientResponseError):  # which shows the bytes on further lines, and a status that nobody sent
         return error.message.partition("\n")[0].rstrip(": ").lower()
-    return _reason(error) if isinstance(error, OSError) else str(error)
-
-
-def _reason(error: OSError) -> str:
-    # asyncio's own words for it hold the address once more.
-    return os.strerror(error.errno).lower() if isinstance(error.errno, int) and error.errno > 0 else str(error)
+    return connecting.reason(error) if isinstance(error, OSError) else str(error)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
-from splitter.bench.errors import BenchError
+from splitter.bench.errors import WrongCall
 from splitter.bench.plan import Side, Target
 
 _PORTS = {"http": 80, "https": 443}
@@ -17,7 +17,7 @@ _ENDPOINT = re.compile(
 )  # fmt: skip
 
 
-class TargetRefused(BenchError):
+class TargetRefused(WrongCall):
     """A URL that no request can be sent to; the message is a sentence with what was expected."""
 
 

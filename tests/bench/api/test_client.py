@@ -152,7 +152,13 @@ async def test_another_server(server: Server, api: Api, answer: tuple[int, objec
 async def test_nobody_is_there(unused_tcp_port: int) -> None:
     async with Api(f"http://127.0.0.1:{unused_tcp_port}") as api:
         said = await failure(lambda: api.standing("x"), Unreachable)
-    assert said == f"no splitter answers at http://127.0.0.1:{unused_tcp_port} (connection refused). Is it running, and there?"
+    assert said == f"nobody answers at http://127.0.0.1:{unused_tcp_port}: connection refused. Does the server run?"
+
+
+async def test_tls_where_none_is_spoken(server: Server) -> None:
+    async with Api(server.url.replace("http:", "https:")) as api:
+        said = await failure(lambda: api.standing("x"), Unreachable)
+    assert said.endswith("does not speak TLS: wrong version number. Is it http:// there?")
 
 
 async def test_the_connection_breaks(server: Server, api: Api) -> None:

@@ -39,6 +39,14 @@ def test_among_several_a_stranger_must_be_named() -> None:
         direct_targets(["http://127.0.0.1:5001", "http://nginx:80/predict"], ADDRESSES, SHARES)
 
 
+@pytest.mark.parametrize("given", [["nobody=http://h:1"], ["current=http://h:1", "nobody=http://h:2"]])
+def test_a_name_must_be_that_of_a_model(given: list[str]) -> None:
+    with pytest.raises(TargetRefused, match="no served model there is called 'nobody'; there are current, challenger, idle"):
+        direct_targets(given, ADDRESSES, SHARES)
+    with pytest.raises(TargetRefused, match=r"called 'challengr'; did you mean challenger\?"):
+        direct_targets(["challengr=http://h:1"], {}, SHARES)
+
+
 def test_the_mix_must_be_whole() -> None:
     with pytest.raises(TargetRefused, match="no --direct for challenger"):
         direct_targets(["http://127.0.0.1:5001"], ADDRESSES, SHARES)

@@ -44,8 +44,16 @@ def test_a_broken_line_is_named() -> None:
 
 
 def test_what_is_neither_one_document_nor_lines_shows_both_reasons() -> None:
-    with pytest.raises(PayloadRefused, match=r"neither one JSON document \(.*\) nor one on each line \(1: "):
-        parse_payload("x.json", b'{\n  "inputs": [1,]\n}')
+    with pytest.raises(PayloadRefused, match=r"^x: not a JSON document: .* line 2 .*, nor one on each line \(1: "):
+        parse_payload("x", b'{\n  "inputs": [1,]\n}')
+
+
+@pytest.mark.parametrize(("name", "content"), [("x.json", b'{\n  "inputs": [1,]\n}'), ("x.json", b"[1,]"), ("x", b"[1,]")])
+def test_a_reason_is_said_once(name: str, content: bytes) -> None:
+    with pytest.raises(PayloadRefused) as refused:
+        parse_payload(name, content)
+    assert str(refused.value).count("trailing comma") == 1
+    assert "each line" not in str(refused.value)
 
 
 @pytest.mark.parametrize("content", [b"", b" \n\t\n"])

@@ -86,6 +86,13 @@ async def test_what_may_pass_is_a_warning(status: str) -> None:
     assert f"answers {status[:3]}" in warning
 
 
+async def test_a_page_for_browsers_is_told_by_its_title() -> None:
+    page = "<!DOCTYPE html>\n<html><head>\n<title>404 Not\n Found</title></head><body><h1>Nothing here</h1></body></html>"
+    async with answering(said("404 Not Found", page)) as (url, _):
+        with pytest.raises(ProbeFailed, match=r"answers 404: 404 Not Found\n"):
+            await probe(plan_for(url))
+
+
 async def test_nobody_there() -> None:
     with pytest.raises(ProbeFailed, match=r"nobody answers at http://127\.0\.0\.1:1/: .*refused.* Does the server run\?"):
         await probe(plan_for("http://127.0.0.1:1/"))
@@ -99,7 +106,7 @@ async def test_what_is_no_http() -> None:
 
 async def test_tls_where_none_is_spoken() -> None:
     async with answering(said("400 Bad Request")) as (url, _):
-        with pytest.raises(ProbeFailed, match=r"does not speak TLS: .*Is it http:// there\?"):
+        with pytest.raises(ProbeFailed, match=r"does not speak TLS: wrong version number. Is it http:// there\?"):
             await probe(plan_for(url.replace("http:", "https:")))
 
 
