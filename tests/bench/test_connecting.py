@@ -30,7 +30,7 @@ _KEY = ConnectionKey("models.example", 80, False, True, None, None, None)  # typ
             f"{URL} does not speak TLS: [ssl: wrong version number] wrong version number ( ssl.c:1006). Is it http:// there?",
         ),
         (
-            aiohttp.ClientConnectorCertificateError(_KEY, ssl.CertificateError("self-signed certificate")),
+            aiohttp.ClientConnectorCertificateError(_KEY, ssl.SSLCertVerificationError(1, "self-signed certificate")),
             f"the certificate of {URL} is not accepted: self-signed certificate",
         ),
         (aiohttp.ConnectionTimeoutError(), f"nobody answers at {URL}: it took too long. Does the server run?"),
