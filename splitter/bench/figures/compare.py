@@ -18,7 +18,7 @@ from splitter.bench.wording import QUANTILES, duration, percent, plural, quantil
 
 CAVEAT = "Intervals know how far the figures of each run vary, not what else differed between the two: repeat both to be sure."
 
-_NO_DIFFERENCE = "no difference that the data can show"
+_NO_DIFFERENCE = "no difference shown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ def _too_few(quantile: str, before: int, after: int) -> str:
     needed = NEEDED[quantile]
     if min(before, after) >= needed:
         return "not enough data"
-    return f"not enough data: it needs {plural(needed, 'request')}, there are {before:,} and {after:,}"
+    return f"not enough data: {before:,} and {plural(after, 'request')}, it needs {needed:,}"
 
 
 def _of(model: str) -> str:

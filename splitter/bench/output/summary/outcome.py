@@ -40,7 +40,8 @@ def failures(report: Report) -> Iterator[str]:
     if not report.failures:
         return
     since = "above" if report.setting.arrival == Arrival.CLOSED else "since due"
-    yield f"Failures, all of them in the latencies {since} too"
+    is_one_way = all(failure.side == "proxy" for failure in report.failures)
+    yield f"Failures, {'all of them' if is_one_way else 'those through the proxy'} in the latencies {since} too"
     direct = sum(group.count for group in report.direct)
     for failure in report.failures:
         total = report.whole.count if failure.side == "proxy" else direct

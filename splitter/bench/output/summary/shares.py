@@ -82,23 +82,20 @@ def _cells(share: Share, few: bool) -> tuple[str, ...]:
 
 def _short(splits: Sequence[Split], odd: float) -> Iterator[str]:
     """The versions with the least likely splits, in their order."""
-    yield "Shares by version, configured share in brackets"
+    yield "Shares by version in %, the configured ones in brackets"
     likely = sorted(splits, key=lambda split: 1.0 if split.p is None else split.p)
     shown = {split.version for split in likely[:_MOST]}
     for split in splits:
         if split.version in shown:
             found = ", ".join(_part(share) for share in split.shares)
             label = f"  version {visible(split.version)}"
-            verdict = "" if split.p is None else f"   {_in_short(split, split.p, odd)}"
-            yield from sentence(f"{label:<{_LABEL}}{split.count:>10,}  {found}{verdict}", "", " " * (_LABEL + 12))
+            p = "" if split.p is None else "few" if split.p >= odd and too_few(split) else chance(split.p)
+            verdict = f"; {judgement(split, odd)}" if split.p is not None and split.p < odd else ""
+            yield from sentence(f"{label:<{_LABEL}}{split.count:>8,}  {p:<9}  {found}{verdict}", "", " " * (_LABEL + 21))
     if len(splits) > _MOST:
         yield from sentence(f"and {plural(len(splits) - _MOST, 'version')} whose shares are nearer to what was configured")
 
 
-def _in_short(split: Split, p: float, odd: float) -> str:
-    return judgement(split, odd) if p < odd else "too few answers to judge" if too_few(split) else chance(p)
-
-
 def _part(share: Share) -> str:
-    configured = "" if share.configured is None else f" ({percent(share.configured)})"
-    return f"{visible(share.model)} {percent(share.share.value)}{configured}"
+    found, configured = (None if one is None else percent(one).removesuffix(" %") for one in (share.share.value, share.configured))
+    return f"{visible(share.model)} {found}" + ("" if configured is None else f" ({configured})")

@@ -140,6 +140,7 @@ def test_what_the_proxy_costs() -> None:
     assert "proxied less direct, from 60 pairs of neighbouring rounds in this run" in text
     assert "29,963 requests (14,957 of them to the models directly)" in text
     assert "4 0.027 % 500 challenger, asked directly" in text
+    assert "Failures, those through the proxy in the latencies since due too" in text
 
 
 def test_without_pairs_the_direct_side_is_told_by_itself() -> None:
@@ -163,7 +164,7 @@ def test_a_reload_is_told_check_by_check() -> None:
     command = "splitter traffic set multi-model current=90 challenger=10 --server http://127.0.0.1:8080"
     assert f"  ! the shares are NOT as they were; this puts them back:\n    {command}\n" in summary(scenes.reload())
     assert "Changed by others" not in text
-    assert re.search(r"version 9 \d,\d{3} challenger \d\d\.\d % \(90\.0 %\), current \d+\.\d+ % \(10\.0 %\) p = \d", text)
+    assert re.search(r"version 9 \d,\d{3} p = \d\.\d+ challenger \d\d\.\d \(90\.0\), current \d+\.\d+ \(10\.0\)", text)
     assert "and 3 versions whose shares are nearer to what was configured" in text
     assert "Thresholds: 1 of 2 FAILED holds p99<20ms: p99 is 13.7 ms FAILS share:challenger=10±1: the share of" in text
 
