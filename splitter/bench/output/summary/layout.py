@@ -42,8 +42,9 @@ def _columns(rows: Sequence[Row]) -> tuple[int, list[int]]:
     """The gap between columns, and their widths."""
     widths = [max(map(len, column)) for column in zip(*(row.cells for row in rows), strict=True)]
     title, *rest = (len(row.label) for row in rows)
-    for label in (max(title, *rest, 0), max(*rest, 0), _LEAST_LABEL):
-        for gap in _GAPS:
+    labels = max(0, *rest)
+    for label, gaps in ((max(title, labels), _GAPS[:-1]), (labels, _GAPS), (_LEAST_LABEL, _GAPS)):
+        for gap in gaps:
             if label + sum(widths) + gap * len(widths) <= WIDTH:
                 return gap, widths
     return _GAPS[-1], widths
