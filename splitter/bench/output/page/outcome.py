@@ -118,4 +118,4 @@ def failures(report: Report) -> Markup:
         part = percent(failure.count / max(1, total))
         figures = Cell(f"{failure.count:,}"), Cell(part)
         rows.append([Cell(failure.kind), *figures, Cell(model_name(failure.model), kind="words"), Cell(side, kind="words")])
-    return table("All of them are in the latencies since due too", ("kind", "requests", "of all", "model", "way"), rows)
+    return table("Those through the URL are in the latencies too", ("kind", "requests", "of all", "model", "way"), rows)
