@@ -275,3 +275,26 @@ def test_hostile_names_add_no_element() -> None:
 
 def test_the_same_report_makes_the_same_page() -> None:
     assert page(summary_scenes.reload()) == made(summary_scenes.reload)
+
+
+def test_thresholds_of_a_run_that_is_not_valid_do_not_count() -> None:
+    text = read(page(replace(summary_scenes.overloaded(), verdicts=summary_scenes.reload().verdicts))).text.replace("\xa0", " ")
+    assert "Thresholds do not count, since the run is INVALID." in text
+    assert "would hold: p99<20ms: p99 is 13.7 ms" in text
+    assert "would fail: share:challenger=10±1" in text
+    assert "holds: p99" not in text
+
+
+def test_a_split_of_few_answers_is_not_called_right() -> None:
+    report = summary_scenes.canary()
+    (split,) = report.splits
+    text = read(page(replace(report, splits=(replace(split, count=29),)))).text.replace("\xa0", " ")
+    assert "not enough data: a share of 10.0 % needs 139 answers, and there are 29" in text
+    assert "as configured, as far as" not in text
+
+
+def test_versions_of_few_answers_are_not_called_right() -> None:
+    report = summary_scenes.reload()
+    first, *rest = report.splits
+    text = read(page(replace(report, splits=(replace(first, count=29), *rest)))).text
+    assert f"as configured in each of {len(rest)} versions, as far as their answers can tell; 1 other had too few" in text
