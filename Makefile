@@ -24,9 +24,9 @@ demo: $(RUN_STAMP) ## two model servers, splitter in front of them, some traffic
 	@exec $(BIN)/splitter demo $(DEMO_FLAGS)
 
 # Most of the tests wait for processes and clocks, so four at once take half the time on two cores. A file stays together: its
-# tests share a splitter that runs.
+# tests share a splitter that runs. tests/conftest.py puts the long ones first.
 test: $(DEV_STAMP) ## the tests, four at once; TEST_FLAGS="-k split" for some of them, "-n 0" for one after another
-	@status=0; $(BIN)/python -m pytest -n 4 --dist loadfile $(TEST_FLAGS) || status=$$?; \
+	@status=0; $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(TEST_FLAGS) || status=$$?; \
 	echo "not run: the long proofs (1200 edits, 100 HUPs and 1000 PUTs beside traffic, kills of everything, the intervals of 2000 bench runs): make proof"; \
 	echo "not run: real MLflow model servers: make test-real"; \
 	echo "not run: benchmarks against nginx: make bench"; \
