@@ -342,7 +342,7 @@ async def test_without_its_supervisor_a_worker_frees_the_port_at_once_and_finish
     began = monotonic()
     supervised.channel.close()
     await eventually(supervised.refuses)
-    assert monotonic() - began < 1.0
+    assert monotonic() - began < 5
     with socket.create_server(("127.0.0.1", supervised.port)):
         await line.send(OK)
         message = await client.message()

@@ -86,7 +86,7 @@ async def test_a_blackhole(wire: Wire) -> None:
     began = monotonic()
     message = await ask(wire)
     assert is_unreachable(message)
-    assert 0.15 < monotonic() - began < 0.6
+    assert 0.15 < monotonic() - began < 1.5
     assert "0.2 s" in message.body.decode()
     await wire.settled(UPSTREAM_CONNECT=1)
     hole.close()
@@ -135,7 +135,7 @@ async def test_the_total_time_bounds_the_connecting_too(wire: Wire) -> None:
     wire.publish(endpoint("ep", entity("m", hole.url), timeouts={"connect": 3.0, "total": 0.3}))
     began = monotonic()
     assert (await ask(wire)).status == 504
-    assert monotonic() - began < 0.8
+    assert monotonic() - began < 2.5
     await wire.settled(UPSTREAM_TIMEOUT=1)
     hole.close()
 
@@ -468,7 +468,7 @@ async def test_the_whole_time_cuts_an_answer_that_never_ends(wire: Wire) -> None
     dripping = asyncio.create_task(drip())
     began = monotonic()
     assert not (await client.rest()).endswith(b"0\r\n\r\n")
-    assert monotonic() - began < 1.0
+    assert monotonic() - began < 5
     dripping.cancel()
     await asyncio.gather(dripping, return_exceptions=True)
     await wire.settled(UPSTREAM_TIMEOUT=1)
@@ -564,7 +564,7 @@ async def test_an_answer_that_is_read_slowly_goes_on_and_one_that_is_not_read_is
     assert wire.outcomes() == {}
     began = monotonic()
     await wire.settled(CLIENT_ERROR=1)
-    assert 0.2 < monotonic() - began < 1.5
+    assert 0.2 < monotonic() - began < 5
     assert await line.end()
 
 

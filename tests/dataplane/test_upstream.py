@@ -282,7 +282,7 @@ async def test_an_idle_connection_is_dropped_after_a_while(wires: Wires) -> None
     _, line = await served_once(wire)
     began = monotonic()
     await line.end()
-    assert 0.1 < monotonic() - began < 0.5
+    assert 0.1 < monotonic() - began < 5
     assert idle(wire) == 0
 
 
