@@ -14,7 +14,7 @@ import tempfile
 import threading
 import traceback
 
-OTHERS = ("aiohttp.web", "click", "httptools", "orjson", "uvloop", "yaml")
+OTHERS = ("aiohttp", "click", "httptools", "orjson", "uvloop", "yaml")
 
 
 def imported(module: str) -> str:

@@ -32,9 +32,10 @@ class Measured:
 
 @dataclass(slots=True)
 class _Early:
-    """When somebody ended the load, by the monotonic clock; None: nobody did."""
+    """When somebody ended the load, by the monotonic clock, and the way back of the shares that began then; None: nobody did."""
 
     at_s: float | None = None
+    restoring: asyncio.Future[bool] | None = None
 
 
 async def load(plan: Plan, live: Live, proof: ReloadProof | None) -> Measured:
@@ -49,6 +50,8 @@ async def load(plan: Plan, live: Live, proof: ReloadProof | None) -> Measured:
         generators.stop()
         if proof is not None:
             proof.stop()
+            # At once: what is in flight may last as long as --timeout says, and nobody is to be sent to a model that hangs meanwhile
+            early.restoring = asyncio.ensure_future(proof.restore())
 
     # Over the restoring too: an impatient second Ctrl-C must not keep the shares from coming back.
     with _on_interrupt(end):
@@ -63,7 +66,7 @@ async def load(plan: Plan, live: Live, proof: ReloadProof | None) -> Measured:
                         live.update(time.monotonic() - zero_s, tally)
         finally:
             if proof is not None:
-                await proof.restore()
+                await (early.restoring or proof.restore())
             live.close()
     seconds = plan.duration_s if early.at_s is None else min(plan.duration_s, max(0.0, early.at_s - zero_s))
     return Measured(tally, generators.usage, tuple(generators.failures), seconds, early.at_s is not None)

@@ -73,13 +73,15 @@ class Share:
 @dataclass(frozen=True, slots=True)
 class Split:
     """How the answers of one version were shared out. `version` is empty for a server that does not say. `test` names the test whose `p`
-    says how often a right split looks as far off as this one or further; both empty or None without configured shares or answers."""
+    says how often a right split looks as far off as this one or further; both empty or None without configured shares or answers.
+    `unnamed` requests failed before a model was named, and may be what the split lacks: `p` is then that with them shared out at best."""
 
     version: str
     count: int
     shares: tuple[Share, ...]
     test: str
     p: float | None
+    unnamed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,4 +240,5 @@ class Report:
     changes: tuple[Change, ...]
     moments: tuple[Moment, ...]
     verdicts: tuple[Verdict, ...] = ()
+    unnamed: int = 0  # requests through the proxy that failed before a model was named, where any was: see `Split`
     format: str = field(default=FORMAT)

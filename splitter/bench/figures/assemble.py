@@ -7,7 +7,7 @@ from random import Random
 from typing import Protocol
 
 from splitter.bench.figures.differences import differences
-from splitter.bench.figures.groups import failures, group, groups, moments
+from splitter.bench.figures.groups import failures, group, groups, moments, unnamed
 from splitter.bench.figures.overheads import overheads
 from splitter.bench.figures.streams import Stream, by_size, everything, model, streams
 from splitter.bench.figures.validity import Used, validity
@@ -56,20 +56,24 @@ def assemble(
     endpoint = _endpoint(found, after, first_answers(plan, tally))
     reported = changes or (reload.changes if reload else ())
     shares = endpoint.shares if endpoint else {}
+    before = endpoint.version_before if endpoint else ""
+    changed = changes_seen(plan, tally, reported, before, shares)
+    nameless = unnamed(plan, tally) if by_model else 0
     return Report(
         setting=setting,
         validity=validity(plan, tally, usage, lasted, interrupted, faults),
         endpoint=endpoint,
         whole=group("", whole.get("", Stream())),
         models=by_model,
-        splits=splits_of(plan, tally, shares, draw),
+        splits=splits_of(plan, tally, shares, draw, nameless),
         differences=differences(by_model),
         failures=failures(plan, tally),
         direct=tuple(group(name, stream) for name, stream in by_size(direct)),
-        overhead=overheads(plan, models, direct),
+        overhead=overheads(plan, models, direct, has_moved=bool(changed)),
         reload=reload,
-        changes=changes_seen(plan, tally, reported, endpoint.version_before if endpoint else "", shares),
+        changes=changed,
         moments=moments(plan, models, direct, lasted),
+        unnamed=nameless,
     )
 
 

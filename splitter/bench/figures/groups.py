@@ -14,6 +14,8 @@ from splitter.bench.tally import Fate, Tally
 from splitter.bench.wording import QUANTILES
 from splitter.telemetry.hdr import Histogram
 
+WITHOUT_NAME = frozenset({Ending.TIMEOUT, Ending.RESET, Ending.TRUNCATED, Ending.MALFORMED})
+"""Endings of requests that a model may have had."""
 _LEAST_FOR_P99 = 100  # with fewer it is the maximum, which stands beside it
 
 
@@ -50,6 +52,15 @@ def failures(plan: Plan, tally: Tally) -> tuple[Failure, ...]:
                 found[kind(fate), name, target.side] += count
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     return tuple(Failure(what, name, count, side) for (what, name, side), count in ordered)
+
+
+def unnamed(plan: Plan, tally: Tally) -> int:
+    """Requests that were sent through the proxy and failed before a model was named: which one had them is not known."""
+    found = 0
+    for key, cell in tally.cells.items():
+        if not key.model and plan.targets[key.target].side is Side.PROXY:
+            found += sum(count for fate, count in cell.fates.items() if fate.ending in WITHOUT_NAME)
+    return found
 
 
 def kind(fate: Fate) -> str:

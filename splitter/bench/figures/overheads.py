@@ -29,13 +29,14 @@ class _Part:
     weight: float
 
 
-def overheads(plan: Plan, proxied: Mapping[str, Stream], direct: Mapping[str, Stream]) -> tuple[Overhead, ...]:
+def overheads(plan: Plan, proxied: Mapping[str, Stream], direct: Mapping[str, Stream], *, has_moved: bool = False) -> tuple[Overhead, ...]:
     """For the mix and for each model: `proxied` are streams by served model, `direct` by target. Nothing without direct targets; no
-    mix where a model answered that has no direct target, since there is nothing to compare its part with."""
+    mix where a model answered that has no direct target, since there is nothing to compare its part with, and none where the shares
+    moved (`has_moved`), since the models were asked directly in one and the same mix."""
     if not direct:
         return ()
     neighbours = _pairs(plan)
-    mix = _mix(proxied, direct)
+    mix = [] if has_moved and any(proxied) else _mix(proxied, direct)
     found = [_overhead("", [_Part(stream, 1.0) for stream in proxied.values()], mix, neighbours)] if mix else []
     for name, stream in by_size(dict(proxied)):
         if name and name in direct:
@@ -49,9 +50,10 @@ def _pairs(plan: Plan) -> list[Pair]:
 
 
 def _mix(proxied: Mapping[str, Stream], direct: Mapping[str, Stream]) -> list[_Part]:
-    """The direct streams in the mix of the proxied ones; as they are where the proxy names no models; empty where that cannot be."""
+    """The direct streams in the mix of the proxied ones; as they are where the proxy names no models, or where one that is none of them
+    stands for all; empty where that cannot be."""
     named = {name: stream for name, stream in proxied.items() if name}
-    if not named:
+    if not named or (len(direct) == 1 and named.keys().isdisjoint(direct)):
         return [_Part(stream, 1.0) for stream in direct.values()]
     if not named.keys() <= direct.keys():
         return []

@@ -7,7 +7,7 @@ limit is within the interval, the verdict adds that another run may say otherwis
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -15,7 +15,8 @@ from types import MappingProxyType
 from splitter.bench.errors import WrongCall
 from splitter.bench.figures.statistics.quantiles import NEEDED
 from splitter.bench.report import Estimate, Group, Overhead, Quantiles, Report, Verdict
-from splitter.bench.wording import duration, percent, percent_span, plural, quantile_name, rate, span, visible
+from splitter.bench.wording import QUANTILES, duration, percent, percent_span, plural, quantile_name, rate, span, visible
+from splitter.telemetry.hdr import Histogram
 
 
 class ThresholdError(WrongCall):
@@ -126,11 +127,48 @@ class _Unknown(Exception):
 def _judge(threshold: Threshold, report: Report) -> Verdict:
     try:
         estimate, of_what = _FINDERS[threshold.figure.partition("_")[0]](threshold, report)
+        _check_unnamed(threshold, estimate, report)
     except _Unknown as exc:
         return Verdict(threshold.text, None, False, str(exc))
     close = f"; {_limit(threshold)} is within that interval, so another run may say otherwise" if threshold.is_close(estimate) else ""
     text = f"{of_what} is {_amount(threshold.kind, estimate)}{close}"
     return Verdict(threshold.text, estimate.value, threshold.holds(estimate.value), text)
+
+
+def _check_unnamed(threshold: Threshold, estimate: Estimate, report: Report) -> None:
+    """A model that hangs names itself in no answer. So what is said of a model must hold too if it had all that failed without a name."""
+    if not report.unnamed or not threshold.model:
+        return
+    at_worst = _AT_WORST.get(threshold.figure, _latency_at_worst)(threshold, report)
+    if any(threshold.holds(value) != threshold.holds(estimate.value) for value in at_worst):
+        failed = f"{plural(report.unnamed, 'request')} failed before a model was named, and may be those of {visible(threshold.model)}"
+        raise _Unknown(f"it cannot be known: {failed}")
+
+
+def _errors_at_worst(threshold: Threshold, report: Report) -> Sequence[float]:
+    group = _group(threshold, report)
+    return ((group.errors + report.unnamed) / (group.count + report.unnamed),)
+
+
+def _share_at_worst(threshold: Threshold, report: Report) -> Sequence[float]:
+    split = max(report.splits, key=lambda split: split.count)
+    count = next(share.count for share in split.shares if share.model == threshold.model)
+    total = split.count + report.unnamed
+    return count / total, (count + report.unnamed) / total
+
+
+def _latency_at_worst(threshold: Threshold, report: Report) -> Sequence[float]:
+    """Milliseconds, with all that no model was named for. What the proxy costs is not said of those."""
+    if threshold.is_overhead:
+        return ()
+    groups = [_group(threshold, report), *(group for group in report.models if not group.name)]
+    whole = Histogram.union(Histogram(group.latency_counts) for group in groups)
+    if threshold.figure in ("mean", "max"):
+        return ((whole.mean if threshold.figure == "mean" else whole.maximum) / 1e3,)
+    return (whole.quantile(QUANTILES[threshold.figure]) / 1e3,)
+
+
+_AT_WORST: Mapping[str, Callable[[Threshold, Report], Sequence[float]]] = {"errors": _errors_at_worst, "share": _share_at_worst}
 
 
 def _latency(threshold: Threshold, report: Report) -> tuple[Estimate, str]:
@@ -182,7 +220,8 @@ def _overhead(threshold: Threshold, report: Report) -> tuple[Estimate, str]:
         if not report.overhead:
             raise _Unknown("nothing to compare with: the overhead needs the model servers themselves, as in --direct auto")
         if not threshold.model:
-            raise _Unknown(f"the mix was not measured, since not every model was asked directly; of one: {threshold.figure}:{named[0]}<...")
+            why = "the shares moved" if report.changes else "not every model was asked directly"
+            raise _Unknown(f"the mix was not compared, since {why}; of one: {threshold.figure}:{named[0]}<...")
         raise _Unknown(_unseen(threshold.model, named))
     figure = threshold.figure.removeprefix("overhead_")
     what = "the mean overhead" if figure == "mean" else f"the overhead at {figure}"

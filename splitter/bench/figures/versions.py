@@ -11,21 +11,23 @@ from splitter.bench.plan import Plan, Side
 from splitter.bench.report import Change, Share, Split
 from splitter.bench.tally import Tally
 
+ODD = 0.05
+"""A p below it is worth a look."""
 _ROUNDED = 1e-6
 
 Shares = Mapping[str, Mapping[str, float]]
 """By version, then by model; fractions of 1."""
 
 
-def splits_of(plan: Plan, tally: Tally, configured: Shares, draw: Random) -> tuple[Split, ...]:
+def splits_of(plan: Plan, tally: Tally, configured: Shares, draw: Random, unnamed: int = 0) -> tuple[Split, ...]:
     """In the order in which the versions came; only answers that name a model. Where `configured` knows nothing of a version, its shares
-    are counted and not judged."""
+    are counted and not judged. `unnamed`: see `Split`."""
     counts: dict[str, Counter[str]] = {}
     for key, cell in tally.cells.items():
         if key.model and plan.targets[key.target].side is Side.PROXY:
             counts.setdefault(key.version, Counter())[key.model] += cell.count
     seen = (version for version in first_answers(plan, tally) if version in counts)
-    return tuple(_split(version, counts[version], configured.get(version), draw) for version in seen)
+    return tuple(_split(version, counts[version], configured.get(version), draw, unnamed) for version in seen)
 
 
 def first_answers(plan: Plan, tally: Tally) -> dict[str, float]:
@@ -41,17 +43,22 @@ def changes_seen(plan: Plan, tally: Tally, reported: Sequence[Change], before: s
     """What was reported, and every other version from its first answer on. `before` is the version at the beginning, empty if unknown."""
     seen = [(version, at_s) for version, at_s in first_answers(plan, tally).items() if version]
     known = {change.version for change in reported} | {before or next((version for version, _ in seen), "")}
-    more = (Change(at_s, version, dict(configured.get(version, {}))) for version, at_s in seen if version not in known)
+    one = ((version, at_s) for version, at_s in seen if version not in known and "," not in version)  # two fields are no version
+    more = (Change(at_s, version, dict(configured.get(version, {}))) for version, at_s in one)
     return tuple(sorted((*reported, *more), key=lambda change: change.at_s))
 
 
-def _split(version: str, counts: Counter[str], configured: Mapping[str, float] | None, draw: Random) -> Split:
+def _split(version: str, counts: Counter[str], configured: Mapping[str, float] | None, draw: Random, unnamed: int) -> Split:
     total = counts.total()
     if configured is None or abs(sum(configured.values()) - 1) > _ROUNDED:  # half of a configuration says nothing of its other half
         return Split(version, total, tuple(_share(name, counts[name], total, None) for name in _names(counts, {})), "", None)
     names = list(_names(counts, configured))
     shares = tuple(_share(name, counts[name], total, configured.get(name, 0.0)) for name in names)
-    test, p = splits.goodness_of_fit([counts[name] for name in names], [configured.get(name, 0.0) for name in names], draw)
+    found, meant = [counts[name] for name in names], [configured.get(name, 0.0) for name in names]
+    test, p = splits.goodness_of_fit(found, meant, draw)
+    if unnamed and p < ODD:
+        test, p = splits.goodness_of_fit(splits.filled(found, meant, unnamed), meant, draw)
+        return Split(version, total, shares, test, p, unnamed)
     return Split(version, total, shares, test, p)
 
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from splitter.bench.figures.statistics.splits import answers_needed, exact_binomial, goodness_of_fit
+from splitter.bench.figures.groups import WITHOUT_NAME
+from splitter.bench.figures.statistics.splits import answers_needed, exact_binomial, filled, goodness_of_fit
 from splitter.bench.plan import Plan, Side
 from splitter.bench.report import Change, Check
 from splitter.bench.sample import Ending, Label, Sample
@@ -69,6 +70,7 @@ class Witness:
     plan: Plan
     moves: list[Made] = field(default_factory=list)
     sent: int = 0
+    unnamed: int = 0  # of the lost ones, those that a model may have had
     lost: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)  # by a model: `500 from challenger`
     _seen: dict[Label, _Seen] = field(default_factory=dict)
@@ -94,7 +96,7 @@ class Witness:
             seen = near.get(label)
             if seen is None:
                 seen = near[label] = self._seen_of(labels[label])
-            if status >= 400 and self._is_lost(seen, status):
+            if status >= 400 and self._is_nobodys(seen, status):
                 continue
             seen.count += 1
             if done < seen.first_s:
@@ -112,15 +114,16 @@ class Witness:
     def _note_broken(self, ending: int) -> None:
         if ending != Ending.UNSENT:  # nobody but the generator has a part in it
             self.sent += 1
+            self.unnamed += ending in WITHOUT_NAME
             self.lost[_ENDINGS[Ending(ending)]] += 1
 
-    def _is_lost(self, seen: _Seen, status: int) -> bool:
+    def _is_nobodys(self, seen: _Seen, status: int) -> bool:
         """An error that no model stands for is splitter's own. So may one of 502 to 504 be that names a model: it got no answer of that
-        model, and whether the change or the model is to blame cannot be seen from here. Any other is the model's, and relayed."""
+        model, and whether the change or the model is to blame cannot be seen from here. It is lost, and yet was sent to that model, so it
+        counts for the shares. Any other is the model's, and relayed."""
         if seen.model and status in _OF_THE_WAY:
-            self.sent += 1
             self.lost[f"were answered with {status} on the way to {visible(seen.model)}"] += 1
-            return True
+            return False
         if seen.model:
             self.failed[f"{status} from {visible(seen.model)}"] += 1
             return False
@@ -156,8 +159,10 @@ class Witness:
         sent = self.sent + self.answered
         errors = ", ".join(f"{count:,} x {what}" for what, count in sorted(self.failed.items()))
         relayed = f"; errors of the models' own, which is no loss: {errors}" if errors else ""
+        if not sent:
+            return Check("nothing lost", False, "nothing was sent, so nothing was proved")
         if not self.lost:
-            return Check("nothing lost", sent > 0, f"{plural(sent, 'request')} with the warm-up, each answered by a model{relayed}")
+            return Check("nothing lost", True, f"{plural(sent, 'request')} with the warm-up, each answered by a model{relayed}")
         lost = ", ".join(f"{count:,} {how}" for how, count in sorted(self.lost.items()))
         return Check("nothing lost", False, f"{self.lost.total():,} of {plural(sent, 'request')} lost: {lost}{relayed}")
 
@@ -178,7 +183,8 @@ class Witness:
                 late[seen.version] += seen.late
         found = [f"{plural(count, 'answer')} by version {version}" for version, count in late.items() if count]
         back = f"{', '.join(found)} to requests that were sent after a later version was confirmed"
-        fine = f"after each of {plural(len(self.moves), 'confirmed change')} its version or a later one answered"
+        followed = sum(self.first_of(move.version) is not None for move in self.moves)
+        fine = f"after each of {plural(followed, 'confirmed change')} its version or a later one answered"
         return Check("no version goes back", not found, back if found else fine)
 
     def _right_shares(self, shares: Mapping[str, Mapping[str, float]], draw: Random) -> Check:
@@ -189,7 +195,7 @@ class Witness:
         judged = {version: some for version, some in counts.items() if version in shares}
         wrong, few, least = [], [], (2.0, "")
         for version, some in sorted(judged.items(), key=lambda item: int(item[0])):
-            p, text = _judge(version, some, shares[version], draw)
+            p, text = _judge(version, some, shares[version], draw, self.unnamed)
             least = min(least, (p, text))
             if p < LEAST_P / len(judged):
                 wrong.append(text)
@@ -212,15 +218,17 @@ class Witness:
         return Check("versions as confirmed", not wrong, "; ".join(wrong) or named)
 
 
-def _judge(version: str, counts: Mapping[str, int], shares: Mapping[str, float], draw: Random) -> tuple[float, str]:
-    """How often a right split is as far off as this one or further, and what it was. 0 and 100 % are exact."""
+def _judge(version: str, counts: Mapping[str, int], shares: Mapping[str, float], draw: Random, unnamed: int) -> tuple[float, str]:
+    """How often a right split is as far off as this one or further, and what it was. 0 and 100 % are exact. `unnamed` more may have been
+    sent to any model: they are taken to be what is lacking, lest a model that hangs makes splitter's choice look wrong."""
     total = sum(counts.values())
     strangers = [model for model in counts if not shares.get(model)]
     if strangers:
         what = ", ".join(f"{counts[model]:,} by {visible(model)}, which has {percent(shares.get(model, 0))}" for model in strangers)
         return 0.0, f"version {version}: of {plural(total, 'answer')} {what}"
     drawn = {model: share for model, share in shares.items() if share}
-    test, p = _fit([counts.get(model, 0) for model in drawn], list(drawn.values()), draw)
+    found = filled([counts.get(model, 0) for model in drawn], list(drawn.values()), unnamed)
+    test, p = _fit(found, list(drawn.values()), draw)
     parts = ", ".join(f"{model} {percent(counts.get(model, 0) / total)} instead of {percent(share)}" for model, share in drawn.items())
     return p, f"version {version}: {parts} in {plural(total, 'answer')} ({test}, {chance(p)})"
 

@@ -49,6 +49,13 @@ def test_each_kind_of_failure_has_its_own_line() -> None:
     )
 
 
+def test_what_failed_without_a_name_is_what_a_model_may_have_had() -> None:
+    endings = [Ending.TIMEOUT, Ending.RESET, Ending.TRUNCATED, Ending.MALFORMED, Ending.REFUSED, Ending.CONNECT_TIMEOUT, Ending.UNSENT]
+    nameless = [one(1.0, label=0, status=0, ending=ending) for ending in endings]
+    made = tally(one(1.0), one(1.0, label=0, status=503), one(1.0, label=1, status=200, ending=Ending.TRUNCATED), *nameless)
+    assert groups.unnamed(made.plan, made) == 4
+
+
 def test_a_direct_target_fails_under_its_own_name() -> None:
     found = tally(one(0.6, label=0, status=0, ending=Ending.REFUSED, target=2), direct=True)
     assert groups.failures(found.plan, found) == (Failure("refused", "challenger", 1, Side.DIRECT),)

@@ -76,6 +76,24 @@ def test_the_models_are_mixed_as_the_proxy_mixed_them() -> None:
     assert holds(costs[""].p50, 0.3)
 
 
+def test_one_that_is_no_served_model_stands_for_all_of_them() -> None:
+    nginx = Target(Side.DIRECT, "nginx:80", "http", "nginx", 80, "/predict")
+    plan = simulated.plan(500, 60, (PROXY, nginx), turns=ABBA)
+    same = World(models={name: Model(5.0) for name in ("current", "challenger", "nginx:80")}, proxy_ms=0.3)
+    costs = found(same, plan)
+    assert list(costs) == [""]
+    assert holds(costs[""].mean, 0.3)
+
+
+def test_where_the_shares_moved_there_is_no_mix() -> None:
+    """The models are asked directly in one mix, and the proxy had several: the step between two models would be called its cost."""
+    plan = simulated.plan(500, 60, BOTH, turns=ABBA)
+    tally = World(proxy_ms=0.3).tally(plan, 1)
+    direct: dict[str, Stream] = streams(plan, tally, Side.DIRECT, lambda key: plan.targets[key.target].name)
+    moved = overheads(plan, streams(plan, tally, Side.PROXY, model), direct, has_moved=True)
+    assert [one.model for one in moved] == ["current", "challenger"]
+
+
 def test_without_a_direct_target_for_each_model_there_is_no_mix() -> None:
     plan = simulated.plan(500, 60, (PROXY, CURRENT), turns=ABBA)
     assert list(found(World(), plan)) == ["current"]

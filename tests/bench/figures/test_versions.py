@@ -89,6 +89,33 @@ def test_what_is_asked_directly_is_no_part_of_a_split() -> None:
     assert list(first_answers(made.plan, made)) == ["7"]
 
 
+def test_what_failed_without_a_name_may_be_what_is_lacking() -> None:
+    """A canary that hangs is asked as often as it should be, and answers less often."""
+    found = tally({1: 905, 2: 40})
+    (wrong,) = splits(found)
+    assert wrong.p is not None
+    assert wrong.p < 1e-6
+    (unsure,) = splits_of(found.plan, found, SHARES, Random(1), unnamed=60)
+    assert (unsure.count, unsure.unnamed) == (945, 60)
+    assert unsure.p is not None
+    assert unsure.p > 0.5
+    (few,) = splits_of(found.plan, found, SHARES, Random(1), unnamed=5)
+    assert few.p is not None
+    assert few.p < 1e-4, "so few cannot be it"
+
+
+def test_what_failed_without_a_name_is_no_matter_where_the_split_is_right() -> None:
+    found = tally({1: 905, 2: 95})
+    assert splits_of(found.plan, found, SHARES, Random(1), unnamed=60) == splits(found)
+
+
+def test_two_versions_in_one_answer_are_no_change() -> None:
+    made = Tally(simulated.plan())
+    labels = [NO_LABEL, Label("current", "7"), Label("current", "7, 6")]
+    made.add([Sample(1.0, 1.0, 1.1, 0, label, 200, 0, 0, 0) for label in (1, 2)], labels)
+    assert changes_seen(made.plan, made, (), "7", SHARES) == ()
+
+
 def test_a_version_that_nobody_reports_came_with_its_first_answer() -> None:
     found = tally({1: 900, 3: 500}, begin={3: 5.0})
     (change,) = changes_seen(found.plan, found, (), "7", SHARES)

@@ -139,6 +139,26 @@ async def test_a_model_that_was_not_reached_counts_as_lost(scene: Scene, status:
     assert f"1 were answered with {status} on the way to " in check(reload, "nothing lost").text
 
 
+async def test_a_model_that_is_not_reached_any_more_got_its_share(scene: Scene) -> None:
+    """It is lost, and yet splitter chose rightly."""
+    scene.spoil = lambda number, sample, label: (sample._replace(status=502) if label.model == "challenger" else sample, label)
+    reload = await scene.whole()
+    assert failing(reload) == ["nothing lost"]
+    assert "were answered with 502 on the way to challenger" in check(reload, "nothing lost").text
+
+
+async def test_a_model_that_hangs_got_its_share(scene: Scene) -> None:
+    """A timeout names nobody."""
+
+    def spoil(number: int, sample: Sample, label: Label) -> tuple[Sample, Label]:
+        if label.model != "challenger" or number % 2:
+            return sample, label
+        return sample._replace(status=0, ending=Ending.TIMEOUT), Label("", "")
+
+    scene.spoil = spoil
+    assert failing(await scene.whole()) == ["nothing lost"]
+
+
 @pytest.mark.parametrize("version", ["8, 9", "", "new"])
 async def test_not_one_version_in_an_answer(scene: Scene, version: str) -> None:
     scene.spoil = lambda number, sample, label: (sample, label._replace(version=version) if number == 1000 else label)

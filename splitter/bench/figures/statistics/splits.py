@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from random import Random
 from statistics import NormalDist
 
@@ -57,6 +58,15 @@ def goodness_of_fit(counts: Sequence[int], shares: Sequence[float], draw: Random
         statistic = sum((count - total * share) ** 2 / (total * share) for count, share in meant)
         return "chi-square", chi_square_above(statistic, len(meant) - 1)
     return "exact multinomial, simulated", _simulated(meant, total, draw)
+
+
+def filled(counts: Sequence[int], shares: Sequence[float], more: int) -> list[int]:
+    """The counts with `more` of unknown kind added to where they lack, so that nothing is called wrong that these may have made right."""
+    total = sum(counts) + more
+    lacking = [max(0.0, total * share - count) for count, share in zip(counts, shares, strict=True)]
+    whole = sum(lacking) or 1.0
+    upto = [round(more * part / whole) for part in accumulate(lacking)]
+    return [count + after - before for count, before, after in zip(counts, [0, *upto], upto, strict=False)]
 
 
 def answers_needed(share: float) -> int:

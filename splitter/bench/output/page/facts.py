@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from splitter.bench.output.page.markup import Markup, glued, joined, tag
 from splitter.bench.output.page.names import is_closed, model_name
 from splitter.bench.output.page.outcome import reload_said, sentences, sign_of, sign_of_split, thresholds_said
+from splitter.bench.output.summary.latency import nameless_said
 from splitter.bench.output.summary.shares import judgement, too_few
-from splitter.bench.plan import Arrival
+from splitter.bench.plan import Arrival, Side
 from splitter.bench.report import Difference, Estimate, Report
 from splitter.bench.wording import duration, percent, plural, rate, span
 
@@ -93,10 +95,15 @@ def _said(report: Report) -> Iterator[tuple[str, str]]:
     for found in report.overhead[:1]:
         if found.p50 is not None:
             yield "plain", _cost_said(found.model, found.p50)
-    if report.failures:
-        most = max(report.failures, key=lambda failure: failure.count)
-        kinds = f", most of them {most.kind}" if len(report.failures) > 1 else f": {most.kind}"
-        yield "odd", f"{plural(sum(one.count for one in report.failures), 'request')} failed{kinds}."
+    if report.unnamed:
+        yield "odd", f"{nameless_said(report)}."
+    kinds = Counter[str]()
+    for failure in report.failures:
+        if failure.side == Side.PROXY:
+            kinds[failure.kind] += failure.count
+    if kinds:
+        most = f": {next(iter(kinds))}" if len(kinds) == 1 else f", most of them {kinds.most_common(1)[0][0]}"
+        yield "odd", f"{plural(kinds.total(), 'request')} failed{most}."
 
 
 def _cost_said(model: str, median: Estimate) -> str:

@@ -9,7 +9,7 @@ from splitter.bench.output.page.markup import Markup, joined, tag
 from splitter.bench.output.page.names import is_closed, model_name
 from splitter.bench.output.page.outcome import sentences, sign_of, sign_of_split
 from splitter.bench.output.page.tables import FEW, Cell, interval, of_duration, of_fraction, table
-from splitter.bench.output.summary.latency import errors_beside
+from splitter.bench.output.summary.latency import errors_beside, nameless_said
 from splitter.bench.output.summary.shares import judgement, too_few
 from splitter.bench.report import Estimate, Group, Quantiles, Report, Share, Split
 from splitter.bench.wording import chance, duration, percent, percent_span
@@ -44,6 +44,8 @@ def _quantiles(found: Quantiles | None) -> list[Cell]:
 def models(report: Report) -> Markup:
     """A row for each, and the differences between them in sentences."""
     parts = [_groups("Latency since the request was due, in milliseconds, with 95 % intervals", report.models, "model")]
+    if report.unnamed:
+        parts.append(tag("p", nameless_said(report)))
     if report.differences:
         parts.append(tag("h3", f"Beside {model_name(report.differences[0].other)}, to which most requests went"))
         parts.append(sentences(_beside(report)))

@@ -54,6 +54,13 @@ def errors_by_model(report: Report) -> Iterator[str]:
         cells = f"{group.errors:,}", f"{group.count:,}", percent(group.error_rate.value), percent_span(group.error_rate)
         rows.append(Row(f"  {visible(group.name) or '(no model named)'}", cells))
     yield from table(rows)
+    if report.unnamed:
+        yield from sentence(nameless_said(report))
+
+
+def nameless_said(report: Report) -> str:
+    """Why a model may be worse than its figures."""
+    return f"{plural(report.unnamed, 'request')} failed before a model was named: a model may have more errors than are counted for it here"
 
 
 def direct(report: Report) -> Iterator[str]:

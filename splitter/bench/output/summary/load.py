@@ -53,9 +53,9 @@ def _sent(report: Report) -> str:
     direct = sum(group.count for group in report.direct)
     to_models = f" ({direct:,} of them to the models directly)" if direct else ""
     connections = plural(setting.connections, "connection")
-    waited = f", {percent(validity.waited)} of the requests waited for one" if validity.waited else ""
+    waited = f", {percent(validity.waited)} of the requests waited for one to be free or open" if validity.waited else ""
     if unsent:
-        waited += f" and {unsent:,} in vain: they were never sent"
+        waited += f", and {unsent:,} never got one"
     return f"{sent}{to_models}, {_rate(setting, validity)}; {connections}{waited}"
 
 

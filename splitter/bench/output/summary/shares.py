@@ -52,6 +52,8 @@ def judgement(split: Split, odd: float = _ODD) -> str:
 
 def too_few(split: Split) -> str:
     """Why a split that is not wrong cannot be called right; empty where the answers are enough."""
+    if split.unnamed:
+        return f"not known: {plural(split.unnamed, 'request')} failed before a model was named, and may be what is lacking"
     least = min((share.configured for share in split.shares if share.configured), default=1.0)
     needed = answers_needed(least)
     if split.count >= needed:
@@ -89,7 +91,7 @@ def _short(splits: Sequence[Split], odd: float) -> Iterator[str]:
         if split.version in shown:
             found = ", ".join(_part(share) for share in split.shares)
             label = f"  version {visible(split.version)}"
-            p = "" if split.p is None else "few" if split.p >= odd and too_few(split) else chance(split.p)
+            p = "" if split.p is None else "?" if split.p >= odd and too_few(split) else chance(split.p)
             verdict = f"; {judgement(split, odd)}" if split.p is not None and split.p < odd else ""
             yield from sentence(f"{label:<{_LABEL}}{split.count:>8,}  {p:<9}  {found}{verdict}", "", " " * (_LABEL + 21))
     if len(splits) > _MOST:

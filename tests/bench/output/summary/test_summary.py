@@ -127,7 +127,7 @@ def test_a_run_that_was_behind_says_whom_to_blame_before_any_figure() -> None:
     assert reason < warning < text.index("Latency")
     assert "468 4.70 % unsent" in text
     assert "load 9,483 of 9,951 requests, 371.1/s of 500/s" in text
-    assert "50.2 % of the requests waited for one and 468 in vain: they were never sent" in text
+    assert "50.2 % of the requests waited for one to be free or open, and 468 never got one" in text
     assert re.search(r"\d+ 1.\d\d % 429 with Retry-After current", text)
     assert "28 0.28 % reset" in text
     assert "(no model named) 496 496 100 %" in text
