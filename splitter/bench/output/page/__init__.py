@@ -12,5 +12,5 @@ from splitter.bench.report import Report
 
 
 def page(report: Report) -> bytes:
-    """UTF-8, below 500 kB for any run that a machine can make. It asks for nothing from anywhere."""
+    """UTF-8, below 500 kB for as many models as an endpoint can have and versions as a reload makes. It asks for nothing from anywhere."""
     return document(report).encode()

@@ -11,8 +11,9 @@ from splitter.bench.output.page.tables import Cell, table
 from splitter.bench.output.summary.outcome import reload_said as in_short
 from splitter.bench.output.summary.shares import too_few
 from splitter.bench.report import Change, Estimate, Report, Split
-from splitter.bench.wording import percent
+from splitter.bench.wording import percent, plural
 
+_MOST = 50  # rows of failures, by kind and model: a page has a size
 _SIGNS = {
     "good": ("✓", "good"),
     "bad": ("✗", "bad"),
@@ -112,10 +113,12 @@ def failures(report: Report) -> Markup:
     """One row for each kind of each model."""
     direct = sum(group.count for group in report.direct)
     rows = []
-    for failure in report.failures:
+    for failure in report.failures[:_MOST]:
         total = report.whole.count if failure.side == "proxy" else direct
         side = "through the URL" if failure.side == "proxy" else "asked directly"
         part = percent(failure.count / max(1, total))
         figures = Cell(f"{failure.count:,}"), Cell(part)
         rows.append([Cell(failure.kind), *figures, Cell(model_name(failure.model), kind="words"), Cell(side, kind="words")])
-    return table("Those through the URL are in the latencies too", ("kind", "requests", "of all", "model", "way"), rows)
+    rest = report.failures[_MOST:]
+    more = f". Of {plural(len(rest), 'further kind')} there are {plural(sum(one.count for one in rest), 'request')}" if rest else ""
+    return table(f"Those through the URL are in the latencies too{more}", ("kind", "requests", "of all", "model", "way"), rows)

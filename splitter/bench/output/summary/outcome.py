@@ -10,6 +10,7 @@ from splitter.bench.report import Reload, Report, Verdict
 from splitter.bench.wording import percent, plural, visible
 
 _HANG = " " * 9
+_MOST = 30  # lines of failures, by kind and model
 
 
 def reload(report: Report) -> Iterator[str]:
@@ -43,12 +44,14 @@ def failures(report: Report) -> Iterator[str]:
     is_one_way = all(failure.side == "proxy" for failure in report.failures)
     yield f"Failures, {'all of them' if is_one_way else 'those through the proxy'} in the latencies {since} too"
     direct = sum(group.count for group in report.direct)
-    for failure in report.failures:
+    for failure in report.failures[:_MOST]:
         total = report.whole.count if failure.side == "proxy" else direct
         side = "" if failure.side == "proxy" else "asked directly"
         who = ", ".join(filter(None, (visible(failure.model), side)))
         line = f"{failure.count:>9,}{percent(failure.count / max(1, total)):>10}  {failure.kind:<22}{who}"
         yield from sentence(line, "", " " * 24)
+    if rest := report.failures[_MOST:]:
+        yield f"{sum(one.count for one in rest):>9,}{'':>12}of {plural(len(rest), 'further kind')}"
 
 
 def verdicts(report: Report) -> Iterator[str]:

@@ -13,7 +13,7 @@ from importlib.resources import files
 import pytest
 
 from splitter.bench.output.page import page
-from splitter.bench.report import Estimate, Report
+from splitter.bench.report import Estimate, Failure, Report
 from tests.bench.output.page import scenes
 from tests.bench.output.page.markup_reader import Element, read
 from tests.bench.output.summary import scenes as summary_scenes
@@ -298,3 +298,11 @@ def test_versions_of_few_answers_are_not_called_right() -> None:
     first, *rest = report.splits
     text = read(page(replace(report, splits=(replace(first, count=29), *rest)))).text
     assert f"as configured in each of {len(rest)} versions, as far as their answers can tell; 1 other had too few" in text
+
+
+def test_of_very_many_kinds_of_failures_the_rare_ones_are_counted() -> None:
+    many = tuple(Failure(f"{400 + number}", "current", 100 - number) for number in range(60))
+    text = read(page(replace(summary_scenes.canary(), failures=many))).text
+    assert "Of 10 further kinds there are 455 requests" in text
+    assert ">449<" in page(replace(summary_scenes.canary(), failures=many)).decode()
+    assert ">450<" not in page(replace(summary_scenes.canary(), failures=many)).decode()

@@ -11,7 +11,7 @@ from splitter.bench.output.summary import summary
 from splitter.bench.output.summary.layout import WIDTH, Row, ascii_only, sentence, table
 from splitter.bench.output.summary.paint import painted
 from splitter.bench.output.summary.shares import judgement
-from splitter.bench.report import Report, Share, Split
+from splitter.bench.report import Failure, Report, Share, Split
 from tests.bench.output.summary import scenes
 
 
@@ -263,3 +263,10 @@ def test_a_split_is_called_right_only_with_enough_answers(count: int, shares: tu
 def test_a_split_that_is_wrong_is_wrong_with_few_answers() -> None:
     parts = tuple(Share(name, 10, proportion(10, 20), share, 1e-6) for name, share in (("a", 0.95), ("b", 0.05)))
     assert judgement(Split("7", 20, parts, "exact binomial", 1e-6)).startswith("NOT as configured (exact binomial, p < 0.001")
+
+
+def test_of_very_many_kinds_of_failures_the_rare_ones_are_counted() -> None:
+    many = tuple(Failure(f"{400 + number}", "current", 100 - number) for number in range(40))
+    lines = summary(replace(scenes.canary(), failures=many)).split("\n")
+    assert lines[-1] == "      655            of 10 further kinds"
+    assert sum("current" in line and " 4" in line for line in lines[-31:]) == 30
