@@ -48,6 +48,7 @@ async def load(plan: Plan, live: Live, proof: ReloadProof | None) -> Measured:
     def end() -> None:
         early.at_s = time.monotonic()
         generators.stop()
+        live.note(f"ended early: nothing more is sent, and the last answers are waited for, at most {plan.timeout_s:g} s")
         if proof is not None:
             proof.stop()
             # At once: what is in flight may last as long as --timeout says, and nobody is to be sent to a model that hangs meanwhile

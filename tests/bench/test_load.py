@@ -37,7 +37,7 @@ class Proof:
 
 async def test_shares_come_back_at_once_and_not_when_the_last_answer_has_come() -> None:
     """A model that hangs keeps its requests for as long as --timeout says, and gets more of them as long as it has its share."""
-    proof, asked = Proof(), asyncio.Event()
+    proof, asked, said = Proof(), asyncio.Event(), io.StringIO()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if await reader.read(65_536):
@@ -52,10 +52,11 @@ async def test_shares_come_back_at_once_and_not_when_the_last_answer_has_come() 
         plan = simulated.plan(
             targets=(target,), arrival=Arrival.CONSTANT, stages=(Stage(20, 5, 5),), connections=4, warmup_s=0, timeout_s=40
         )
-        loading = asyncio.create_task(load(plan, Live(io.StringIO(), is_quiet=True), cast("ReloadProof", proof)))
+        loading = asyncio.create_task(load(plan, Live(said, is_quiet=True), cast("ReloadProof", proof)))
         await asyncio.wait_for(asked.wait(), 30)
         os.kill(os.getpid(), signal.SIGINT)
         measured = await asyncio.wait_for(loading, 30)
     assert proof.told == ["stop", "restore"]
     assert measured.interrupted
+    assert said.getvalue() == "ended early: nothing more is sent, and the last answers are waited for, at most 40 s\n"
     assert measured.tally.errors == 0
