@@ -16,6 +16,7 @@ from splitter.bench.reload.proof import ReloadProof
 from splitter.bench.tally import Tally
 
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+_SHOWN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +60,35 @@ async def load(plan: Plan, live: Live, proof: ReloadProof | None) -> Measured:
         try:
             async with generators:
                 zero_s = await generators.start()
-                async with _moving(proof, zero_s):
+                async with _moving(proof, zero_s), _shown(live, early, plan, zero_s, tally):
                     async for batch in generators.batches():
                         tally.add(batch.samples, batch.labels)
                         if proof is not None:
                             proof.see(batch.samples, batch.labels)
-                        live.update(time.monotonic() - zero_s, tally)
         finally:
             if proof is not None:
                 await (early.restoring or proof.restore())
             live.close()
     seconds = plan.duration_s if early.at_s is None else min(plan.duration_s, max(0.0, early.at_s - zero_s))
     return Measured(tally, generators.usage, tuple(generators.failures), seconds, early.at_s is not None)
+
+
+@asynccontextmanager
+async def _shown(live: Live, early: _Early, plan: Plan, zero_s: float, tally: Tally) -> AsyncIterator[None]:
+    """The progress is shown as long as the `with` lasts, by the clock: a server that stands still sends nothing that could move it."""
+
+    async def show() -> None:
+        while True:
+            live.update(time.monotonic() - zero_s if early.at_s is None else plan.duration_s, tally)
+            await asyncio.sleep(_SHOWN_S)
+
+    showing = asyncio.create_task(show())
+    try:
+        yield
+    finally:
+        showing.cancel()
+        with suppress(asyncio.CancelledError):
+            await showing
 
 
 @asynccontextmanager
@@ -90,7 +108,8 @@ async def _moving(proof: ReloadProof | None, zero_s: float) -> AsyncIterator[Non
 
 @contextmanager
 def _on_interrupt(end: Callable[[], None]) -> Iterator[None]:
-    """Signals call `end`, once. Further ones are passed over: what goes on has a bound of its own."""
+    """Signals call `end`, once. Further ones are passed over, here and in what follows until the loop is closed: what goes on then has a
+    bound of its own, and is the report that everybody waited for."""
     loop = asyncio.get_running_loop()
     has_ended = False
 
@@ -108,4 +127,8 @@ def _on_interrupt(end: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         for number in heeded:
-            loop.remove_signal_handler(number)
+            loop.add_signal_handler(number, _nothing)
+
+
+def _nothing() -> None:
+    pass

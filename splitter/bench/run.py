@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from splitter.bench.setup.prepare import Wish, plan_of, setting_of
 from splitter.bench.setup.probe import probe
 from splitter.bench.setup.target import Asked, asked
 
+_AFTER_S = 5.0
 _WITHOUT_BODY = ("GET", "HEAD", "OPTIONS", "DELETE")
 
 
@@ -111,7 +113,11 @@ async def _after(api: Api, found: Found | None, live: Live) -> Found | None:
     if found is None:
         return None
     try:
-        return await discover(api, found.name)
+        async with asyncio.timeout(_AFTER_S):
+            return await discover(api, found.name)
+    except TimeoutError:
+        live.note("warning: what is in force now is not known: the server does not answer")
+        return None
     except ApiError as exc:
         live.note(f"warning: what is in force now is not known: {exc}")
         return None

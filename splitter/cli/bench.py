@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from splitter.bench.setup.target import asked
 from splitter.cli.asking import TOKEN
 from splitter.cli.bench_call import Bench, Field, Read, Run
 from splitter.cli.flags import SETTINGS
-from splitter.cli.terminal import fail, is_terminal, say
+from splitter.cli.terminal import fail, is_terminal, on_interrupt, open_closed_streams, say
 
 if TYPE_CHECKING:
     from splitter.bench.report import Report
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 BROKEN_THRESHOLD = 99
 """The exit code for a valid run that broke a threshold; k6's, too."""
+
+ENDED_EARLY = 130
+"""The exit code for a run that was ended by Ctrl-C or TERM, lest a script goes on as if it had been whole; the shells', too."""
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _DEFAULT_RATE = 100.0
@@ -125,6 +129,7 @@ def run(**flags: Any) -> None:
     from splitter.bench.output.summary import summary
     from splitter.bench.run import run as load
 
+    open_closed_streams()
     outputs = Outputs(flags.pop("json_file"), flags.pop("hgrm_file"), flags.pop("html_file"))
     live = Live(sys.stderr, is_quiet=flags.pop("quiet"))
     agrees = flags.pop("yes")
@@ -132,10 +137,11 @@ def run(**flags: Any) -> None:
         wish = _wish(**flags)
         outputs.check()
         report = uvloop.run(load(wish, live, lambda question: _confirm(question, agrees)))
-        try:
-            written = outputs.write(report)  # before it is shown: who reads that may have gone, as `head` has
-        finally:
-            _show(summary(report), err=outputs.take_standard_output)
+        with on_interrupt(signal.SIG_IGN):  # it was pressed to see the report, which is only just being written
+            try:
+                written = outputs.write(report)  # before it is shown: who reads that may have gone, as `head` has
+            finally:
+                _show(summary(report), err=outputs.take_standard_output)
         for path in written:
             say(f"wrote {path}", err=True)
     except BenchError as exc:
@@ -211,7 +217,8 @@ def _confirm(question: str, agrees: bool) -> bool:
         return True
     if not is_terminal():
         fail("--reload moves real shares and nobody is here to be asked; --yes says that it may", 2)
-    return click.confirm("Go on?", err=True)
+    with on_interrupt(signal.default_int_handler):  # the event loop would keep Ctrl-C for later
+        return click.confirm("Go on?", err=True)
 
 
 def _show(text: str, *, err: bool = False) -> None:
@@ -223,14 +230,21 @@ def _show(text: str, *, err: bool = False) -> None:
         text.encode((sys.stderr if err else sys.stdout).encoding or "ascii")
     except UnicodeEncodeError:
         text = ascii_only(text)
-    click.echo(painted(text), err=err)  # click takes the colours away where no terminal is
+    try:
+        click.echo(painted(text), err=err)  # click takes the colours away where no terminal is
+    except BrokenPipeError:
+        raise  # click knows it: who has seen enough is no error
+    except OSError as exc:
+        fail(f"the report cannot be shown: {exc.strerror}")
 
 
 def exit_code(report: Report) -> int:
     """An invalid run says nothing about thresholds, so it comes first."""
     if not report.validity.valid or (report.reload is not None and not report.reload.holds):
         return 1
-    return 0 if all(verdict.holds for verdict in report.verdicts) else BROKEN_THRESHOLD
+    if not all(verdict.holds for verdict in report.verdicts):
+        return BROKEN_THRESHOLD
+    return ENDED_EARLY if report.validity.interrupted else 0
 
 
 @bench.command(context_settings=SETTINGS)

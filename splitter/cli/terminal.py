@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
@@ -45,6 +48,29 @@ def fail(error: SplitterError | str, code: int = 1) -> NoReturn:
 def is_terminal() -> bool:
     """Whether somebody can be asked."""
     return sys.stdin.isatty()
+
+
+@contextmanager
+def on_interrupt(handler: Any) -> Iterator[None]:
+    """What Ctrl-C does within the `with`: as of `signal.signal`."""
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+
+
+def open_closed_streams() -> None:
+    """Standard streams that were closed (`<&-`) lead nowhere from now on. Else the next file to be opened would have their numbers, and
+    uvloop ends the process when it is to close such a one."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # has the lowest number that is free
+    sys.stdin = sys.stdin or os.fdopen(0)
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
 
 
 def show_answer(body: bytes, document: Any) -> None:

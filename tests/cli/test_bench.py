@@ -275,6 +275,7 @@ def test_a_person_is_asked_before_shares_are_moved(load_of: Load, monkeypatch: p
 # --- exit codes -----------------------------------------------------------------------------------------------------------------
 
 INVALID = replace(report(), validity=replace(report().validity, valid=False))
+EARLY = replace(report(), validity=replace(report().validity, interrupted=True))
 LATE, BROKEN = Verdict("p99<1ms", 5.0, False, ""), Verdict("errors<1%", 0.1, False, "")
 KEPT = Verdict("p99<9s", 5.0, True, "")
 
@@ -287,11 +288,13 @@ KEPT = Verdict("p99<9s", 5.0, True, "")
         (replace(report(), verdicts=(KEPT, LATE)), 99),
         (INVALID, 1),
         (replace(INVALID, verdicts=(BROKEN,)), 1),
+        (EARLY, 130),
+        (replace(EARLY, verdicts=(LATE,)), 99),
         (replace(report(), reload=RELOAD), 0),
         (replace(report(), reload=replace(RELOAD, restored=False)), 1),
         (replace(report(), reload=replace(RELOAD, checks=(Check("nothing lost", False, ""),)), verdicts=(BROKEN,)), 1),
     ],
-    ids=["valid", "kept", "broken", "invalid", "invalid and broken", "reload", "not restored", "lost"],
+    ids=["valid", "kept", "broken", "invalid", "invalid and broken", "early", "early and broken", "reload", "not restored", "lost"],
 )
 def test_exit_codes(load_of: Load, found: Report, code: int) -> None:
     load_of.answer = found

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import subprocess
 import sys
 
 import pytest
 
-from splitter.cli.terminal import columns, fail, plural, say, show_answer, warn
+from splitter.cli.terminal import columns, fail, on_interrupt, plural, say, show_answer, warn
 
 
 class Terminal(io.StringIO):
@@ -54,3 +57,21 @@ def test_an_answer_is_indented_on_a_terminal_only(capsysbinary: pytest.CaptureFi
 
 def test_plural() -> None:
     assert [plural(number, "file") for number in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+
+
+def test_what_ctrl_c_does_for_a_while() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with on_interrupt(signal.SIG_IGN):
+        os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), on_interrupt(signal.default_int_handler):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_stream_that_was_closed_leads_nowhere(closed: int) -> None:
+    called = "from splitter.cli.terminal import open_closed_streams; open_closed_streams()"
+    program = f"import os; {called}; os.fstat({closed}); os.write(1, b'done')"
+    command = f'"$0" -c "$1" {closed}{"<" if closed == 0 else ">"}&-'
+    ended = subprocess.run(["sh", "-c", command, sys.executable, program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "" if closed == 1 else "done", "")

@@ -126,11 +126,19 @@ class Crowd:
     # --- what must be so --------------------------------------------------------------------------------------------------------
 
     def _note_overwritten(self, file: str) -> None:
-        """A call may have changed or removed the file since it was edited; then the edit was in force before."""
-        if file in self._written:
+        """A call may have changed or removed the file since it was edited; then the edit was in force before. While a call exchanges the
+        file for its own, and looks at what it has got, the edit is beside it, and may be put back."""
+        if file in self._written and not self._is_beside(self._written[file][0]):
             data, name, share = self._written.pop(file)
             if file not in self._desk.files() or self._desk.read(file).encode() != data:
                 self._overwritten.append((name, share))
+
+    def _is_beside(self, data: bytes) -> bool:
+        for name in self._desk.files():
+            with suppress(FileNotFoundError):
+                if name.startswith(".") and (self._desk.config / name).read_bytes() == data:
+                    return True
+        return False
 
     async def _check(self) -> None:
         for file in list(self._written):

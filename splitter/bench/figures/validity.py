@@ -20,6 +20,7 @@ _LIMIT_MS = TIMER_FLOOR_MS + MOST_LAG_MS
 _ALLOWED = 0.01  # of the requests, and of the looks at the generator, may be beyond their limit
 _BY_CHANCE = 0.001  # less likely than that, and it was not a few requests' bad luck
 _BUSY = 0.85  # of a core: from here on a process does not wait for its requests any more, they wait for it
+_FULL = 0.95  # and from here on even if it looks in time
 _MANY_WAITED = 0.01
 
 
@@ -173,7 +174,8 @@ def _behind(kept: _Kept) -> str:
     sent, asked = rate(kept.tally.in_time / kept.measured_s), rate(kept.tally.counted / kept.measured_s)
     what = f"{sent} were sent of {asked} that were due ({percent(kept.in_time)}, and {(1 - _ALLOWED) * 100:.0f} % are needed)"
     # A process whose core is full reads its answers late, so its connections look as if they were not free.
-    waited_for_server = kept.waited > _MANY_WAITED and kept.cpu < _BUSY
+    is_in_time = not (kept.lag.is_more_than_allowed or kept.read.is_more_than_allowed)
+    waited_for_server = kept.waited > _MANY_WAITED and kept.cpu < (_FULL if is_in_time else _BUSY)
     return f"{what}: {_connections(kept) if waited_for_server else _generator(kept)}"
 
 

@@ -41,6 +41,9 @@ class Outputs:
         """Before a load whose result would be lost. What is there stays, and nothing else is left there. Raises BenchError."""
         if [self.json, self.hgrm, self.html].count(STANDARD_OUTPUT) > 1:
             raise WrongCall("only one of --json, --hgrm and --html can go to standard output")
+        files = [path.resolve() for path, _ in self._wanted()]
+        if twice := next((path for path in files if files.count(path) > 1), None):
+            raise WrongCall(f"{twice} is to hold two reports; give each a name of its own")
         for path, _ in self._wanted():
             if path == _TO_STANDARD_OUTPUT:
                 continue

@@ -145,7 +145,7 @@ def _panel(now: Progress) -> Group:
         return RichGroup(Text(line(now), style="dim"))
     head = Table.grid(padding=(0, 2))
     head.add_row(
-        Text(clock(now)),
+        Text(clock(now), no_wrap=True),
         ProgressBar(total=1.0, completed=now.fraction, width=30, complete_style="green", finished_style="green"),
         Text(plural(now.counted, "request")),
         Text(errors(now), style="red" if now.errors else "dim"),

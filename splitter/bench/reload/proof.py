@@ -56,6 +56,7 @@ class ReloadProof:
         self._is_over = False
         self._failure = ""
         self._history: tuple[Version, ...] = ()
+        self._is_history_known = False
         self._restored: bool | None = None
 
     @classmethod
@@ -134,6 +135,7 @@ class ReloadProof:
             self._restored = not why
             try:
                 self._history = await self._mover.history()
+                self._is_history_known = True
             except ApiError as exc:
                 self._failure = self._failure or f"the history cannot be read: {exc}"
             self._note(self._farewell(why))
@@ -167,8 +169,8 @@ class ReloadProof:
     def _farewell(self, why: str) -> str:
         first, last = self._mover.first, self._mover.last
         if why:
-            others = f". {self._others()}" if self._foreign() else ""
-            return f"NOT RESTORED: {why}{others}. What was found comes back by: {self.restore_command}"
+            others = f"; {self._others()}" if self._foreign() else ""
+            return f"NOT RESTORED: {why.rstrip('.')}{others}; what was found comes back by: {self.restore_command}"
         if last.version == first.version and not self._foreign():
             return f"{first.name} is as it was found: version {first.version}"
         return f"restored: {first.name} is as it was at version {first.version}, {in_words(first.shares)}"
@@ -180,6 +182,8 @@ class ReloadProof:
         )
 
     def _nobody_else(self) -> Check:
+        if not self._is_history_known:
+            return Check("nobody else changed it", False, "not known, since the history could not be read")
         others = self._others()
         return Check("nobody else changed it", not others, others or "every version since the beginning is of this run")
 

@@ -214,7 +214,7 @@ class Witness:
             first = self.first_of(move.version)
             if first is not None and first < move.asked_s:
                 wrong.append(f"version {move.version} answered {move.asked_s - first:.3f} s before it was asked for")
-        named = f"answers name {plural(len(seen), 'version')}, {min(seen)} to {max(seen)}, all in the history" if seen else "no answers"
+        named = f"answers name {plural(len(seen), 'version')}, {min(seen)} to {max(seen)}, all of them known" if seen else "no answers"
         return Check("versions as confirmed", not wrong, "; ".join(wrong) or named)
 
 

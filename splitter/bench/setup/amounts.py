@@ -29,6 +29,8 @@ def rate(text: str) -> float:
     """Requests per second: `500`, `0.5`, `500/s`, `30/m`."""
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(?:/(s|m))?", text.strip().lower())
     value = float(found[1]) / _UNITS[found[2] or "s"] if found else 0.0
+    if value > MOST_RATE:
+        raise ValueError(f"{text!r} is more than {MOST_RATE:,.0f} a second")
     if not 0 < value <= MOST_RATE:
         raise ValueError(f"{text!r} is not a rate like 500 (a second) or 30/m")
     return value

@@ -28,6 +28,12 @@ def test_one_of_them_may_be_standard_output(tmp_path: Path, capfdbinary: pytest.
     assert [path.name for path in tmp_path.iterdir()] == ["a.html"]
 
 
+def test_each_has_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WrongCall, match=r"/same is to hold two reports; give each a name of its own"):
+        Outputs("same", "./same", None).check()
+
+
 def test_only_one_of_them_may_be_standard_output() -> None:
     with pytest.raises(WrongCall, match="only one of --json, --hgrm and --html"):
         Outputs("-", None, "-").check()

@@ -273,8 +273,8 @@ async def test_a_foreign_change_is_told_and_not_overwritten(scene: Scene) -> Non
     assert failing(reload) == ["every move confirmed", "nobody else changed it"]
     assert check(reload, "nobody else changed it").text == "version 10 came meanwhile from ann, by file: current 10 → 77"
     assert scene.notes[-1] == (
-        "NOT RESTORED: version 10 is not of this run, and is left as it is. version 10 came meanwhile from ann, by file: current 10 → 77. "
-        f"What was found comes back by: splitter rollback {NAME} --to 7 --server http://127.0.0.1:8080"
+        "NOT RESTORED: version 10 is not of this run, and is left as it is; version 10 came meanwhile from ann, by file: current 10 → 77; "
+        f"what was found comes back by: splitter rollback {NAME} --to 7 --server http://127.0.0.1:8080"
     )
     assert reload.changes[-1].version == "10"
     assert reload.changes[-1].shares == {"current": 0.77, "challenger": 0.23}
@@ -441,9 +441,22 @@ async def test_the_api_stays_away(scene: Scene) -> None:
     scene.api.away += [Unreachable("nobody is there")] * 20
     assert not await scene.proof.restore()
     assert scene.notes[-1] == (
-        f"NOT RESTORED: nobody is there. What was found comes back by: splitter rollback {NAME} --to 7 --server http://127.0.0.1:8080"
+        f"NOT RESTORED: nobody is there; what was found comes back by: splitter rollback {NAME} --to 7 --server http://127.0.0.1:8080"
     )
     assert not scene.proof.result().holds
+
+
+async def test_a_history_that_cannot_be_read_proves_nothing(scene: Scene) -> None:
+    async def versions(name: str, limit: int) -> object:
+        raise Unreachable("gone")
+
+    await scene.prepared()
+    await scene.run()
+    scene.api.versions = versions  # type: ignore[assignment,method-assign]
+    await scene.proof.restore()
+    reload = scene.proof.result()
+    found = check(reload, "nobody else changed it")
+    assert (found.holds, found.text) == (False, "not known, since the history could not be read")
 
 
 async def test_nothing_was_moved(scene: Scene) -> None:

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from splitter.bench.figures.statistics.quantiles import NEEDED, less
 from splitter.bench.figures.statistics.splits import exact_binomial
-from splitter.bench.output.summary.layout import Row, sentence, table
+from splitter.bench.output.summary.layout import INDENT, Row, sentence, table
 from splitter.bench.plan import Arrival
 from splitter.bench.report import Difference, Estimate, Group, Quantiles, Report
 from splitter.bench.wording import duration, percent, percent_span, plural, quantile_name, span, visible
@@ -85,7 +85,7 @@ def differences(report: Report) -> Iterator[str]:
         return
     groups = {group.name: group for group in report.models}
     other = report.differences[0].other
-    yield f"Beside {visible(other)}, to which most requests went"
+    yield from sentence(f"Beside {visible(other)}, to which most requests went", "", INDENT)
     for model, found in groupby(report.differences, key=lambda difference: difference.model):
         each = list(found)
         for difference in each:
