@@ -79,12 +79,17 @@ def in_turns(folder: Path, rounds: int, seconds: int) -> tuple[dict[str, list[Sa
         return said, server.seen()
 
 
-def disagreement(said: dict[str, list[Said]]) -> float:
-    """By how much ours is off, in parts of the delay or of the rate: the worst of both, against either."""
+def disagreement(said: dict[str, list[Said]]) -> tuple[float, float]:
+    """By how much ours is off, in parts of the delay or of the rate: the worst of both, against either. And by how much these two are, from
+    each other: what that is comes from the machine."""
     p50 = {tool: median(one.p50_ms for one in found) for tool, found in said.items()}
     rate = {tool: median(one.rate for one in found) for tool, found in said.items()}
     print({tool: (round(p50[tool], 3), round(rate[tool])) for tool in said})  # `make proof` shows it
-    return max(max(abs(p50["splitter"] - p50[tool]) / DELAY_MS, abs(rate["splitter"] / rate[tool] - 1)) for tool in TOOLS)
+
+    def between(one: str, other: str) -> float:
+        return max(abs(p50[one] - p50[other]) / DELAY_MS, abs(rate[one] / rate[other] - 1))
+
+    return max(between("splitter", tool) for tool in TOOLS), between(*TOOLS)
 
 
 @pytest.mark.parametrize(
@@ -93,14 +98,19 @@ def disagreement(said: dict[str, list[Said]]) -> float:
     ids=["few", "many"],
 )
 def test_wrk_and_hey_say_the_same(tmp_path: Path, rounds: int, seconds: int, most: float) -> None:
-    off = []
+    off, quiet = [], 0
     for _ in range(3):  # on a machine that is busy with something else, one of the three may get less of it
         said, seen = in_turns(tmp_path, rounds, seconds)
         counted = {tool: sum(one.requests for one in found) for tool, found in said.items()}
         assert seen.paths["/splitter"] == counted["splitter"]
         for tool in TOOLS:  # they do not count what was under way at their end
             assert 0 <= seen.paths[f"/{tool}"] - counted[tool] <= CONNECTIONS * len(said[tool])
-        off.append(disagreement(said))
-        if off[-1] <= most:
+        ours, theirs = disagreement(said)
+        if ours <= most:
             return
-    pytest.fail(f"off by {', '.join(f'{part:.0%}' for part in off)} in three attempts, and {most:.0%} are allowed")
+        off.append(f"{ours:.0%}")
+        quiet += theirs <= most / 2
+    told = f"off by {', '.join(off)} in three attempts, and {most:.0%} are allowed"
+    if quiet < 2:
+        pytest.skip(f"wrk and hey are as far from each other as from ours: this machine does something else ({told})")
+    pytest.fail(told)
