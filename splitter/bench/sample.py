@@ -20,6 +20,10 @@ class Ending(IntEnum):
     UNSENT = 7  # no connection was free for it until the run was over
 
 
+WITHOUT_NAME = frozenset({Ending.TIMEOUT, Ending.RESET, Ending.TRUNCATED, Ending.MALFORMED})
+"""How requests end that a model may have had, although no answer names it."""
+
+
 class Sample(NamedTuple):
     """Times are seconds since the run's time 0 by CLOCK_MONOTONIC, which all processes of a machine share.
 

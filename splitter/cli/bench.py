@@ -114,7 +114,7 @@ def run(**flags: Any) -> None:
 
     URL is an endpoint, http://HOST:PORT/serving-endpoints/NAME, or any other URL. Latency counts from the moment at which a request was to
     be sent. Exit codes: 1 for a run that is INVALID, since its schedule was not kept, or that lost something in a reload; 99 for a broken
-    threshold.
+    threshold; 130 for one that was ended early.
 
     \b
     Examples:

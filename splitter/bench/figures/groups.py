@@ -9,13 +9,11 @@ from splitter.bench.figures.statistics import intervals, quantiles
 from splitter.bench.figures.streams import Stream, by_size
 from splitter.bench.plan import Plan, Side
 from splitter.bench.report import Failure, Group, Moment, Quantiles
-from splitter.bench.sample import Ending
+from splitter.bench.sample import WITHOUT_NAME, Ending
 from splitter.bench.tally import Fate, Tally
 from splitter.bench.wording import QUANTILES
 from splitter.telemetry.hdr import Histogram
 
-WITHOUT_NAME = frozenset({Ending.TIMEOUT, Ending.RESET, Ending.TRUNCATED, Ending.MALFORMED})
-"""Endings of requests that a model may have had."""
 _LEAST_FOR_P99 = 100  # with fewer it is the maximum, which stands beside it
 
 

@@ -137,7 +137,7 @@ def _judge(threshold: Threshold, report: Report) -> Verdict:
 
 def _check_unnamed(threshold: Threshold, estimate: Estimate, report: Report) -> None:
     """A model that hangs names itself in no answer. So what is said of a model must hold too if it had all that failed without a name."""
-    if not report.unnamed or not threshold.model:
+    if not report.unnamed or not threshold.model or threshold.is_overhead:
         return
     at_worst = _AT_WORST.get(threshold.figure, _latency_at_worst)(threshold, report)
     if any(threshold.holds(value) != threshold.holds(estimate.value) for value in at_worst):
@@ -158,9 +158,7 @@ def _share_at_worst(threshold: Threshold, report: Report) -> Sequence[float]:
 
 
 def _latency_at_worst(threshold: Threshold, report: Report) -> Sequence[float]:
-    """Milliseconds, with all that no model was named for. What the proxy costs is not said of those."""
-    if threshold.is_overhead:
-        return ()
+    """Milliseconds, with all that no model was named for."""
     groups = [_group(threshold, report), *(group for group in report.models if not group.name)]
     whole = Histogram.union(Histogram(group.latency_counts) for group in groups)
     if threshold.figure in ("mean", "max"):

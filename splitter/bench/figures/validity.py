@@ -14,9 +14,7 @@ from splitter.bench.tally import Tally
 from splitter.bench.wording import duration, percent, plural, rate
 from splitter.telemetry.hdr import Histogram, rank_of
 
-TIMER_FLOOR_MS = 1.0  # libuv counts whole milliseconds, so a loop that sleeps is late by up to one
-MOST_LAG_MS = 1.0  # above that floor
-_LIMIT_MS = TIMER_FLOOR_MS + MOST_LAG_MS
+_LIMIT_MS = 2.0  # libuv counts whole milliseconds, so a loop that sleeps is late by up to one; and one is ours
 _ALLOWED = 0.01  # of the requests, and of the looks at the generator, may be beyond their limit
 _BY_CHANCE = 0.001  # less likely than that, and it was not a few requests' bad luck
 _BUSY = 0.85  # of a core: from here on a process does not wait for its requests any more, they wait for it

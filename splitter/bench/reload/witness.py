@@ -12,11 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from splitter.bench.figures.groups import WITHOUT_NAME
 from splitter.bench.figures.statistics.splits import answers_needed, exact_binomial, filled, goodness_of_fit
 from splitter.bench.plan import Plan, Side
 from splitter.bench.report import Change, Check
-from splitter.bench.sample import Ending, Label, Sample
+from splitter.bench.sample import WITHOUT_NAME, Ending, Label, Sample
 from splitter.bench.wording import chance, percent, plural, visible
 
 LEAST_P = 0.001

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from splitter.bench.figures.versions import ODD
 from splitter.bench.output.page.markup import Markup, glued, joined, tag
 from splitter.bench.output.page.names import is_closed, model_name
 from splitter.bench.output.page.outcome import reload_said, sentences, sign_of, sign_of_split, thresholds_said
@@ -89,7 +90,7 @@ def _said(report: Report) -> Iterator[tuple[str, str]]:
         yield sign, f"{about}{difference.text}."
     if len(report.splits) == 1:
         split = report.splits[0]
-        yield sign_of_split(split, 0.05), f"Shares: {judgement(split)}."
+        yield sign_of_split(split, ODD), f"Shares: {judgement(split)}."
     elif report.splits:
         yield _shares_of_many(report)
     for found in report.overhead[:1]:
@@ -128,7 +129,7 @@ def _telling(report: Report) -> list[Difference]:
 def _shares_of_many(report: Report) -> tuple[str, str]:
     """A right split looks odd once in twenty times, so twenty are judged by a twentieth of that."""
     judged = [split.p for split in report.splits if split.p is not None]
-    wrong = sum(p < 0.05 / len(judged) for p in judged)
+    wrong = sum(p < ODD / len(judged) for p in judged)
     if not judged:
         return "few", f"Shares of {plural(len(report.splits), 'version')}: what they should be is not known."
     if wrong:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
+from splitter.bench.figures.versions import ODD
 from splitter.bench.output.page.markup import Markup, joined, tag
 from splitter.bench.output.page.names import is_closed, model_name
 from splitter.bench.output.page.outcome import sentences, sign_of, sign_of_split
@@ -17,7 +18,6 @@ from splitter.bench.wording import chance, duration, percent, percent_span
 _QUANTILES = ("p50", "p90", "p99", "p99.9")
 _AT_LENGTH = 3  # so many versions have a table each; of a reload under load there are more
 _ODD_ONES = 10
-_ODD = 0.05
 _MIXED = "A percentile of all requests can fall between two models, as chance has it: the rows of the models tell more."
 
 
@@ -76,7 +76,7 @@ def _groups(caption: str, groups: Iterable[Group], what: str) -> Markup:
 
 def shares(report: Report) -> Markup:
     """A table for each version; where these are many a row for each, and a table for those that look odd."""
-    odd = _ODD / max(1, len(report.splits))  # of twenty right splits one would look odd at 0.05
+    odd = ODD / max(1, len(report.splits))  # of twenty right splits one would look odd at 0.05
     if len(report.splits) <= _AT_LENGTH:
         return joined(_split(split, odd) for split in report.splits)
     rows = [_short(split, odd) for split in report.splits]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from splitter.bench.figures.statistics.splits import answers_needed
+from splitter.bench.figures.versions import ODD
 from splitter.bench.output.summary.layout import Row, sentence, table
 from splitter.bench.report import Report, Share, Split
 from splitter.bench.wording import chance, percent, percent_span, plural, visible
@@ -12,7 +13,6 @@ from splitter.bench.wording import chance, percent, percent_span, plural, visibl
 _AT_LENGTH = 3  # so many versions have a table each; of a reload under load there are more
 _MOST = 10
 _LABEL = 14
-_ODD = 0.05
 _WRONG = 0.001
 
 
@@ -21,7 +21,7 @@ def shares(report: Report) -> Iterator[str]:
     splits = [split for split in report.splits if len(split.shares) > 1 or split.p is not None]  # of one model nothing is to be said
     if not splits:
         return
-    odd = _ODD / len(splits)  # of twenty right splits one would look odd at 0.05
+    odd = ODD / len(splits)  # of twenty right splits one would look odd at 0.05
     if len(splits) > _AT_LENGTH:
         yield from _short(splits, odd)
         return
@@ -35,7 +35,7 @@ def shares(report: Report) -> Iterator[str]:
         yield from sentence(judgement(split, odd))
 
 
-def judgement(split: Split, odd: float = _ODD) -> str:
+def judgement(split: Split, odd: float = ODD) -> str:
     """The p value in words; below `odd` a split is worth a look."""
     if split.p is None:
         return f"what they should be is not known: {plural(split.count, 'answer')} counted"
